@@ -1,0 +1,1 @@
+"""Which range each site has."""

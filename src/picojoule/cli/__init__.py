@@ -1,0 +1,1 @@
+"""One thin verb per job and per look."""

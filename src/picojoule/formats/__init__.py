@@ -1,0 +1,1 @@
+"""What a number can be."""

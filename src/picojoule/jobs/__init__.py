@@ -1,0 +1,1 @@
+"""The user's jobs, each composing the rooms below."""

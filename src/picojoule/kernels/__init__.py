@@ -1,0 +1,1 @@
+"""The few hot loops: fused rounding to a grid."""

@@ -1,0 +1,1 @@
+"""What the network is: capture by `torch.export`, layers, values, MACs and sizes."""

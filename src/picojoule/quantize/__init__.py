@@ -1,0 +1,1 @@
+"""Make a network run at a plan."""

@@ -1,0 +1,1 @@
+"""Result to tables and to one self-contained page."""

@@ -1,0 +1,1 @@
+"""Train at a plan."""
