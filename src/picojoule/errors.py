@@ -8,7 +8,7 @@
     │   ├── PlanError              a plan that does not fit the network
     │   ├── DataError              samples or labels that cannot be used
     │   └── PlatformError          a platform that is malformed, or has no figure for what is asked
-    └── UnreachableFloor           no plan within the allowed bits holds the floor; exit code 3
+    └── UnreachableFloorError      no plan within the allowed bits holds the floor; exit code 3
 
 An internal fault raises Python's own exceptions, never one of these.
 """
@@ -46,7 +46,7 @@ class PlatformError(InputError):
     """A platform is malformed, or has no figure for what is asked of it."""
 
 
-class UnreachableFloor(PicojouleError):
+class UnreachableFloorError(PicojouleError):
     """No plan within the allowed bits holds the floor; `result` carries the best that was found."""
 
     def __init__(self, message: str, result: object) -> None:

@@ -150,7 +150,9 @@ class Fields:
         return float(
             self.take(
                 key,
-                lambda v: isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < 1e300 and low <= v <= high,
+                lambda v: (
+                    isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < 1e300 and low <= v <= high
+                ),
                 f"a finite number{within}",
             )
         )

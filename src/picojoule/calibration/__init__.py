@@ -1,1 +1,19 @@
-"""Which range each site has."""
+"""Which range each site has: statistics of the float network, observers, exponents."""
+
+from picojoule.calibration.calibrate import GRANULARITIES, SIGNED, Calibration, Settings, calibrate
+from picojoule.calibration.observers import OBSERVERS
+from picojoule.calibration.ranges import Range, Ranges
+from picojoule.calibration.statistics import Statistics, observe
+
+__all__ = [
+    "GRANULARITIES",
+    "OBSERVERS",
+    "SIGNED",
+    "Calibration",
+    "Range",
+    "Ranges",
+    "Settings",
+    "Statistics",
+    "calibrate",
+    "observe",
+]

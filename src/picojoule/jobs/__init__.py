@@ -1,1 +1,1 @@
-"""The user's jobs, each composing the rooms below."""
+"""The user's jobs, each composing the rooms below; the Python face re-exports them."""

@@ -1,1 +1,5 @@
-"""Which format each site has."""
+"""Which format each site has; patterns expanded once; JSON."""
+
+from picojoule.plan.plan import Plan
+
+__all__ = ["Plan"]

@@ -1,1 +1,6 @@
-"""Make a network run at a plan."""
+"""Make a network run at a plan: `Quantizer`, straight-through gradients, `quantize()`."""
+
+from picojoule.quantize.quantize import quantize
+from picojoule.quantize.quantizer import Quantizer
+
+__all__ = ["Quantizer", "quantize"]

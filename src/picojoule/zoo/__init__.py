@@ -1,1 +1,8 @@
-"""Small reference networks as plain torch modules."""
+"""Small reference networks as plain torch modules, untrained: `lenet5`, `lenet-300-100`, `resnet20`, `ds-cnn`, `qnn-…`.
+
+None normalises its inputs: that is the data's part.
+"""
+
+from picojoule.zoo.zoo import create, example, names
+
+__all__ = ["create", "example", "names"]

@@ -1,0 +1,63 @@
+"""Observers: from what a site's values look like to the exponent of its range.
+
+Each is one function (statistics, format, signed) → one exponent per row, in the table `OBSERVERS`. The exponent e puts
+values on the format's unit scale as x / 2^e: the larger, the less saturates; the smaller, the finer the grid.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+
+from picojoule.calibration.statistics import Statistics
+from picojoule.formats import EXPONENT_LIMIT, Format
+
+Observer = Callable[[Statistics, Format, bool], tuple[int, ...]]
+
+PERCENTILE = 0.999
+"""The share of values that `percentile` keeps from saturating."""
+
+_CANDIDATES = 12
+"""How many exponents `mse` tries, from one above the largest value's downwards."""
+
+
+def covering(magnitude: float) -> int:
+    """The least exponent e with magnitude <= 2^e, within [-96, 96]; 0 for a magnitude of 0.
+
+    >>> covering(0.5), covering(0.51), covering(1.0), covering(0.0)
+    (-1, 0, 0, 0)
+    """
+    if magnitude == 0:
+        return 0
+    fraction, exponent = math.frexp(magnitude)
+    return max(-EXPONENT_LIMIT, min(EXPONENT_LIMIT, exponent - 1 if fraction == 0.5 else exponent))
+
+
+def largest(statistics: Statistics, format: Format, signed: bool) -> tuple[int, ...]:
+    """`max`: the least exponent that covers the largest magnitude (Moons et al., chapter 3: rescale into [-1, 1])."""
+    return tuple(covering(magnitude) for magnitude in statistics.largest.tolist())
+
+
+def percentile(statistics: Statistics, format: Format, signed: bool) -> tuple[int, ...]:
+    """`percentile`: the least exponent that covers 99.9 % of the magnitudes; the rest saturate."""
+    kept = min(statistics.values.shape[1] - 1, math.ceil(PERCENTILE * statistics.values.shape[1]) - 1)
+    ordered = statistics.values.abs().sort(dim=1).values
+    return tuple(covering(magnitude) for magnitude in ordered[:, max(kept, 0)].tolist())
+
+
+def least_squares(statistics: Statistics, format: Format, signed: bool) -> tuple[int, ...]:
+    """`mse`: the exponent of least squared error in this format; of two equal ones the larger."""
+    tops = torch.tensor(largest(statistics, format, signed), dtype=torch.int32)
+    best = torch.full(tops.shape, float("inf"), dtype=torch.float64)
+    chosen = tops.clone()
+    for step in range(_CANDIDATES):
+        exponents = (tops + 1 - step).clamp(-EXPONENT_LIMIT, EXPONENT_LIMIT)
+        rounded = format.quantize(statistics.values, exponents.reshape(-1, 1), signed)
+        error = (rounded - statistics.values).double().square().sum(dim=1)
+        better = error < best
+        best = torch.where(better, error, best)
+        chosen = torch.where(better, exponents, chosen)
+    return tuple(int(exponent) for exponent in chosen.tolist())
+
+
+OBSERVERS: Mapping[str, Observer] = {"max": largest, "percentile": percentile, "mse": least_squares}

@@ -1,0 +1,105 @@
+"""Which range each site has: a power-of-two exponent, for channel-wise weights one per channel, and signedness.
+
+A number x of a site lies on its format's unit scale as x / 2^exponent, within [-1, 1), or [0, 1) where the range is
+unsigned. Ranges are what calibration finds; formats and plans hold none.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from picojoule import files
+from picojoule.formats import EXPONENT_LIMIT
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Range:
+    """The range of one site: one exponent, or one for each output channel, and whether values may be negative."""
+
+    exponents: tuple[int, ...]
+    signed: bool
+
+    def broadcast(self, dimensions: int) -> int | torch.Tensor:
+        """The exponent as formats take it: a whole number, or an integer tensor [c, 1, ...] of that many dimensions."""
+        if len(self.exponents) == 1:
+            return self.exponents[0]
+        return torch.tensor(self.exponents, dtype=torch.int32).reshape(-1, *[1] * (dimensions - 1))
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """The range of every site, and the shape of one sample that they were found with, for example (1, 28, 28)."""
+
+    sites: Mapping[str, Range]
+    input_shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sites", MappingProxyType(dict(self.sites)))
+
+    def __hash__(self) -> int:
+        return hash((tuple(self.sites.items()), self.input_shape))
+
+    def to_json(self) -> str:
+        """The text of `ranges.json`."""
+        return files.dump("ranges", VERSION, self.to_table())
+
+    def to_table(self) -> dict[str, Any]:
+        """The ranges as plain data for a document."""
+        sites = {
+            name: {"exponents": list(found.exponents), "signed": found.signed} for name, found in self.sites.items()
+        }
+        return {"input_shape": list(self.input_shape), "sites": sites}
+
+    @classmethod
+    def from_json(cls, text: str | bytes, origin: str = "ranges") -> "Ranges":
+        """The ranges that `to_json` wrote; `origin` names them in errors.
+
+        Raises:
+            FileError: malformed, a duplicate or unknown key, an exponent outside [-96, 96].
+        """
+        return cls.from_table(files.Fields(files.parse(text, "ranges", VERSION, origin), origin))
+
+    @classmethod
+    def from_table(cls, fields: files.Fields) -> "Ranges":
+        """The ranges that `to_table` gave."""
+        shape = fields.items("input_shape")
+        if not all(_whole(size) and size > 0 for size in shape):
+            fields.fail(f"key 'input_shape' is {shape!r}, expected sizes such as [1, 28, 28]")
+        table = fields.table("sites")
+        sites = {
+            name: _range(files.Fields(entry, f"{fields.origin}: '{name}'")) for name, entry in table.rest().items()
+        }
+        fields.finish()
+        return cls(sites, tuple(shape))
+
+    def save(self, path: Path | str) -> None:
+        """Write `ranges.json`."""
+        files.write_bytes(Path(path), self.to_json().encode())
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Ranges":
+        """Read `ranges.json`.
+
+        Raises:
+            FileError: it cannot be read, or as `from_json`.
+        """
+        return cls.from_json(files.read_bytes(Path(path)), f"'{path}'")
+
+
+def _range(fields: files.Fields) -> Range:
+    exponents = fields.items("exponents")
+    if not exponents or not all(_whole(e) and abs(e) <= EXPONENT_LIMIT for e in exponents):
+        fields.fail(f"key 'exponents' must be whole numbers from -{EXPONENT_LIMIT} to {EXPONENT_LIMIT}")
+    found = Range(tuple(exponents), fields.boolean("signed"))
+    fields.finish()
+    return found
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

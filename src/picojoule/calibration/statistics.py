@@ -1,0 +1,89 @@
+"""What the float network's tensors look like: for each site its extremes and a sample of its values.
+
+Weights are kept whole, by output channel. Of inputs, which can be billions of values, extremes are exact over every
+calibration sample and a seeded random sample of values is kept for the observers that look at the distribution.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from picojoule.errors import DataError
+from picojoule.network import Network, NetworkModule, Site
+
+SAMPLE = 1 << 16
+"""Values kept per site of inputs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """One site's values. `values` [rows, n] float32: a row per output channel for weights, one row for inputs.
+
+    `largest` [rows] is the largest magnitude of each row, `lowest` the least value of all; both are exact.
+    """
+
+    values: Tensor
+    largest: Tensor
+    lowest: float
+
+    def merged(self) -> "Statistics":
+        """The same with all rows as one."""
+        return Statistics(self.values.reshape(1, -1), self.largest.amax().reshape(1), self.lowest)
+
+
+def observe(network: Network, x: Tensor, batch: int = 256) -> Mapping[str, Statistics]:
+    """The statistics of every site of a network over the calibration samples x [n, ...].
+
+    Raises:
+        DataError: a value is NaN or Inf on these samples; the message names the site.
+    """
+    found: dict[str, Statistics] = {}
+    probes: dict[str, nn.Module] = {}
+    for site in network.sites.values():
+        if site.kind == "weights":
+            found[site.name] = _of_weights(network.tensors[site.tensor])
+        else:
+            probes[site.name] = _Probe(site, quota=max(1, SAMPLE * batch // max(len(x), batch)))
+    module = NetworkModule(network, probes).eval()
+    with torch.no_grad():
+        for part in x.split(batch):
+            module(part)
+    found |= {name: probe.statistics() for name, probe in probes.items() if isinstance(probe, _Probe)}
+    return {name: found[name] for name in network.sites}
+
+
+def _of_weights(weights: Tensor) -> Statistics:
+    values = weights.detach().float().reshape(len(weights), -1)
+    return Statistics(values, values.abs().amax(dim=1), float(values.min()))
+
+
+class _Probe(nn.Module):
+    """Passes a value on and remembers its extremes and some of its elements."""
+
+    def __init__(self, site: Site, quota: int) -> None:
+        super().__init__()
+        self._site, self._quota = site, quota
+        self._parts: list[Tensor] = []
+        self._lowest, self._largest = float("inf"), 0.0
+        self._random = torch.Generator().manual_seed(0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        low, high = float(x.min()), float(x.max())
+        if not (abs(low) < float("inf") and abs(high) < float("inf")):
+            raise DataError(
+                f"the inputs of layer '{self._site.readers[0]}' become NaN or Inf on the calibration samples; "
+                "check the data's scaling (--mean, --std) and the checkpoint"
+            )
+        self._lowest = min(self._lowest, low)
+        self._largest = max(self._largest, abs(low), abs(high))
+        flat = x.detach().reshape(-1).float()
+        if len(flat) > self._quota:
+            flat = flat[torch.randint(len(flat), (self._quota,), generator=self._random)]
+        self._parts.append(flat.clone())
+        return x
+
+    def statistics(self) -> Statistics:
+        values = torch.cat(self._parts).reshape(1, -1)
+        return Statistics(values, torch.tensor([self._largest]), self._lowest)

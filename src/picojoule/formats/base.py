@@ -1,0 +1,88 @@
+"""What every number format is: a set of numbers on a unit scale and the one rule that rounds to it.
+
+A format holds no scale. A site's range (a power-of-two exponent and whether it is signed) is given to `quantize`
+beside the values, so the same format serves every site, and a plan that names formats stays valid for other weights.
+"""
+
+import abc
+from typing import ClassVar, Self
+
+from torch import Tensor
+
+EXPONENT_LIMIT = 96
+"""Exponents lie in [-96, 96], so that scaling never leaves float32's normal range for grids of up to 16 bits."""
+
+
+class Format(abc.ABC):
+    """A set of numbers on a unit scale and the rule that rounds to it.
+
+    A format is immutable, hashable and equal to any other with the same text. Its laws, for every exponent e and
+    signedness (`tests/contracts/formats.py` holds each implementation to them):
+
+    - canonical: `str(parse(text)) == text`;
+    - membership: `quantize(x)` is in `grid()` scaled by 2^e, for every finite x;
+    - nearest: no member of the grid is nearer to x; of two equally near ones the even code is taken;
+    - idempotent: `quantize(quantize(x)) == quantize(x)`;
+    - monotone: x <= y gives `quantize(x) <= quantize(y)`;
+    - saturating: ±Inf and anything beyond the grid give its ends; NaN stays NaN; an empty tensor stays empty;
+    - scaling: `quantize(x * 2^e, e) == quantize(x) * 2^e`;
+    - pure: x is not changed, and `out`, where given, holds the result and is returned.
+    """
+
+    family: ClassVar[str]
+    """The kind of arithmetic it needs, by which an energy model charges it: "fixed" or "float"."""
+    summary: ClassVar[str]
+    """One line for the list of formats."""
+    examples: ClassVar[tuple[str, ...]]
+    """Canonical texts of members of this family, for listings and contract tests."""
+
+    @classmethod
+    @abc.abstractmethod
+    def match(cls, text: str) -> Self | None:
+        """The format that `text` names, or None where this class does not know the text."""
+
+    @property
+    @abc.abstractmethod
+    def bits(self) -> int:
+        """Storage bits per element."""
+
+    @abc.abstractmethod
+    def __str__(self) -> str:
+        """The canonical text."""
+
+    @abc.abstractmethod
+    def quantize(self, x: Tensor, exponent: int | Tensor = 0, signed: bool = True, out: Tensor | None = None) -> Tensor:
+        """Round each element of x to the nearest member of the grid scaled by 2^exponent.
+
+        x any shape, float32 or float64; exponent a whole number in [-96, 96] or an integer tensor that broadcasts to
+        x, for example [c, 1, 1, 1] for one exponent per output channel; `signed` is the range's.
+        """
+
+    @abc.abstractmethod
+    def grid(self, signed: bool = True) -> Tensor:
+        """Every member on the unit scale, ascending, float64 [2^bits]; for formats of at most 16 bits.
+
+        Raises:
+            FormatError: the format has too many members to list.
+        """
+
+    @abc.abstractmethod
+    def limits(self, signed: bool = True) -> tuple[float, float]:
+        """The closed interval of the unit scale in which the straight-through gradient passes."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Format) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __repr__(self) -> str:
+        return f"format({str(self)!r})"
+
+
+def power_of_two(exponent: int | Tensor, like: Tensor) -> float | Tensor:
+    """2^exponent exactly: a float for a whole number, for a tensor one of `like`'s dtype and device."""
+    if isinstance(exponent, int):
+        return float(2.0**exponent)
+    ones = exponent.new_ones((), dtype=like.dtype, device=like.device)
+    return ones.ldexp(exponent.to(like.device))

@@ -1,0 +1,100 @@
+"""Where a model comes from: the user's own code or the zoo, and its weights from a file that cannot run code."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from picojoule import zoo
+from picojoule.errors import FileError, InputError
+from picojoule.userref import call
+
+
+def load_model(reference: str, checkpoint: Path | str | None = None, seed: int = 0) -> nn.Module:
+    """The model that MODEL names: `package.module:callable`, `path.py:callable`, or a network of the zoo.
+
+    The callable is the user's own code and runs as such. A zoo network has fresh weights by `seed` unless a checkpoint
+    is given: safetensors, or a torch file that loads with `weights_only`; a nested `state_dict` and names that begin
+    with `module.` are understood.
+
+    Raises:
+        InputError: nothing of that name, the callable fails or returns something else than a module.
+        FileError: the checkpoint cannot be read, or is of another network.
+    """
+    if ":" in reference:
+        model = call(reference)
+        if not isinstance(model, nn.Module):
+            raise InputError(f"model '{reference}' returned {type(model).__name__}, expected a torch.nn.Module")
+    else:
+        model = zoo.create(reference, seed=seed)
+    if checkpoint is not None:
+        load_checkpoint(model, Path(checkpoint))
+    return model
+
+
+def load_checkpoint(model: nn.Module, path: Path) -> None:
+    """Load weights into a model, all of them or none.
+
+    Raises:
+        FileError: the file cannot be read, holds no weights, or its names and shapes are not the model's.
+    """
+    found = _strip(_unnest(_read(path), path))
+    own = model.state_dict()
+    counters = {name for name in own if name.endswith("num_batches_tracked")}  # older torch did not store them
+    missing = [name for name in own if name not in found and name not in counters]
+    extra = [name for name in found if name not in own]
+    shapes = [
+        f"{name} is {list(found[name].shape)}, expected {list(own[name].shape)}"
+        for name in own
+        if name in found and found[name].shape != own[name].shape
+    ]
+    if missing or extra or shapes:
+        parts = (("missing", missing), ("not in the model", extra), ("of another shape", shapes))
+        told = "; ".join(f"{what}: {_few(names)}" for what, names in parts if names)
+        raise FileError(f"checkpoint '{path}' is of another network ({told})")
+    model.load_state_dict({**own, **found})
+
+
+def _read(path: Path) -> Any:
+    if not path.is_file():
+        raise FileError(f"cannot read checkpoint '{path}': no such file")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise FileError(
+            f"checkpoint '{path}' holds more than weights, or is damaged, and is not loaded, since it could run code; "
+            "save model.state_dict() with torch.save, or as safetensors"
+        ) from error
+    except (safetensors.SafetensorError, RuntimeError, ValueError, EOFError, OSError, KeyError, IndexError) as error:
+        raise FileError(f"cannot read checkpoint '{path}': {_first_line(error)}") from error
+
+
+def _unnest(content: Any, path: Path) -> Mapping[str, Tensor]:
+    for key in ("state_dict", "model_state_dict", "model"):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+        raise FileError(f"checkpoint '{path}' holds no weights: expected a table of tensors, or one under 'state_dict'")
+    return content
+
+
+def _strip(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The names without the `module.` that DataParallel puts in front of all of them."""
+    if all(name.startswith("module.") for name in tensors):
+        return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+    return dict(tensors)
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

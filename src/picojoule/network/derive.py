@@ -1,0 +1,180 @@
+"""From a graph to its layers, sites and leftovers: who multiplies what by what, and which values that makes sites.
+
+A value that several layers read, also through reshapes, is one site, because it is quantised once, where it is made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from picojoule.network import ops
+from picojoule.network.layers import Layer, Leftover, Site
+
+if TYPE_CHECKING:
+    from picojoule.network.graph import Network, Node
+
+
+@dataclass(frozen=True)
+class Derived:
+    """What follows from a graph."""
+
+    layers: tuple[Layer, ...]
+    sites: Mapping[str, Site]
+    leftovers: tuple[Leftover, ...]
+
+
+def derive(network: Network) -> Derived:
+    """The layers, sites and leftovers of a network, each in the order of its nodes."""
+    calls, leftovers = _calls(network)
+    sites = _sites(network, calls)
+    by_tensor = {site.tensor: site.name for site in sites.values()}
+    reached = _reached_sites(network, calls, by_tensor)
+    held: set[str] = set()
+    layers = []
+    for call in calls:
+        layers.append(_layer(network, call, by_tensor, reached[call.node.name], first=call.weights not in held))
+        held.add(call.weights)
+    return Derived(tuple(layers), MappingProxyType(sites), tuple(leftovers))
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One call of a layer: its node, its name, the tensors it reads."""
+
+    node: Node
+    name: str
+    weights: str
+    inputs: str
+
+
+def base(network: Network, name: str) -> str:
+    """The node that makes the value `name`: through reshapes back to where its elements come from."""
+    node = network.by_name[name]
+    while node.op.startswith("aten.") and ops.short(node.op) in ops.VIEW:
+        node = network.by_name[next(node.refs())]
+    return node.name
+
+
+def _calls(network: Network) -> tuple[list[_Call], list[Leftover]]:
+    calls: list[_Call] = []
+    leftovers: list[Leftover] = []
+    times: dict[str, int] = {}
+    for node in network.nodes:
+        if node.op in ops.MAC:
+            inputs, weights = list(node.refs())[:2]
+            reason = _why_float(network, inputs, weights)
+            if reason is None:
+                times[weights] = times.get(weights, 0) + 1
+                stem = weights.removesuffix(".weight")
+                name = stem if times[weights] == 1 else f"{stem}@{times[weights]}"
+                calls.append(_Call(node, name, weights, base(network, inputs)))
+            else:
+                leftovers.append(Leftover(node.name, node.op, reason, _macs(network, node)))
+        elif "." in node.op and (leftover := _leftover(network, node)) is not None:
+            leftovers.append(leftover)
+    return calls, leftovers
+
+
+def _why_float(network: Network, inputs: str, weights: str) -> str | None:
+    """Why a call of a layer cannot be quantised, or None where it can."""
+    if network.by_name[weights].op != "parameter":
+        return "its weights are computed from the network's values, not stored"
+    if network.by_name[base(network, inputs)].op in ("parameter", "buffer"):
+        return "its inputs are constant"
+    return None
+
+
+def _leftover(network: Network, node: Node) -> Leftover | None:
+    name = ops.short(node.op)
+    if name in ops.FLOAT_MAC:
+        return Leftover(node.name, node.op, ops.FLOAT_MAC[name], _macs(network, node))
+    if "batch_norm" in name:
+        return Leftover(node.name, node.op, "it does not follow a layer of its own that it could be folded into", 0)
+    if name in ops.EXACT or not node.op.startswith("aten.") or not node.shape:
+        return None
+    if name in ("mul", "div") and not any(network.by_name[ref].shape for ref in list(node.refs())[1:]):
+        return Leftover(node.name, node.op, "it scales by a constant that need not be a power of two", 0)
+    return Leftover(node.name, node.op, f"'{name}' is computed in floating point, element by element", 0)
+
+
+def _macs(network: Network, node: Node) -> int:
+    """Multiply-accumulates of one call, per sample: outputs times products per output (0 where the shapes hide it)."""
+    shapes = [network.by_name[ref].shape for ref in node.refs()]
+    name = ops.short(node.op)
+    if name.startswith("conv_transpose") and len(shapes) > 1:
+        return math.prod(size for size in shapes[0] if size) * math.prod(size or 1 for size in shapes[1][1:])
+    if name.startswith(("conv", "linear")) and len(shapes) > 1:
+        return node.count * math.prod(size or 1 for size in shapes[1][1:])
+    if name in ("matmul", "mm", "bmm") and shapes and shapes[0]:
+        return node.count * (shapes[0][-1] or 1)
+    if name in ("addmm", "baddbmm") and len(shapes) > 1 and shapes[1]:
+        return node.count * (shapes[1][-1] or 1)
+    if name == "scaled_dot_product_attention" and len(shapes) > 2:
+        queries = math.prod(size for size in shapes[0] if size)
+        return queries * (shapes[1][-2] or 1) + (queries // (shapes[0][-1] or 1)) * (shapes[1][-2] or 1) * (
+            shapes[2][-1] or 1
+        )
+    return 0
+
+
+def _sites(network: Network, calls: list[_Call]) -> dict[str, Site]:
+    """For each layer in order its inputs' site, then its weights', each once, under its first reader's name."""
+    readers: dict[tuple[str, str], list[str]] = {}
+    for call in calls:
+        readers.setdefault(("inputs", call.inputs), []).append(call.name)
+        readers.setdefault(("weights", call.weights), []).append(call.name)
+    sites = {}
+    for (kind, tensor), names in readers.items():
+        node = network.by_name[tensor]
+        channels = node.shape[0] or 1 if kind == "weights" else 1
+        site = Site(f"{names[0]}.{kind}", kind, tensor, tuple(names), node.count, channels)
+        sites[site.name] = site
+    return sites
+
+
+def _reached_sites(network: Network, calls: list[_Call], by_tensor: dict[str, str]) -> dict[str, tuple[str, ...]]:
+    """For each layer's node the sites that its outputs reach before any other layer."""
+    readers: dict[str, list[str]] = {}
+    for node in network.nodes:
+        for ref in node.refs():
+            readers.setdefault(ref, []).append(node.name)
+    stops = {call.node.name for call in calls}
+    reached = {}
+    for call in calls:
+        found: dict[str, None] = {}
+        visited: set[str] = set()
+        queue = [call.node.name]
+        while queue:
+            name = queue.pop(0)
+            if name in visited:
+                continue
+            visited.add(name)
+            if name in by_tensor:
+                found[by_tensor[name]] = None
+            else:
+                queue += [reader for reader in readers.get(name, []) if reader not in stops]
+        reached[call.node.name] = tuple(found)
+    return reached
+
+
+def _layer(network: Network, call: _Call, by_tensor: dict[str, str], reached: tuple[str, ...], first: bool) -> Layer:
+    weights = network.by_name[call.weights]
+    refs = list(call.node.refs())
+    bias = network.by_name[refs[2]].count if len(refs) > 2 else 0
+    return Layer(
+        name=call.name,
+        kind=ops.MAC[call.node.op],
+        weights=by_tensor[call.weights],
+        inputs=by_tensor[call.inputs],
+        macs=_macs(network, call.node),
+        weight_count=weights.count if first else 0,
+        bias_count=bias if first else 0,
+        input_count=network.by_name[call.inputs].count,
+        output_count=call.node.count,
+        outputs=reached,
+        reads_input=call.inputs == network.input.name,
+    )

@@ -1,0 +1,40 @@
+"""Make a network run at a plan: the captured graph with a quantiser tapped in at every site."""
+
+import torch
+from torch import nn
+
+from picojoule.calibration import Range, Ranges
+from picojoule.errors import PlanError
+from picojoule.formats import Float32
+from picojoule.network import Network, NetworkModule, capture
+from picojoule.plan import Plan
+from picojoule.quantize.quantizer import Quantizer
+
+
+def quantize(model: nn.Module | Network, plan: Plan, ranges: Ranges) -> NetworkModule:
+    """A module whose forward runs at the plan, in evaluation mode; the user's model is left as it is.
+
+    It runs on any torch device and in float32 or float64, its gradients are straight-through, and its `state_dict`
+    (weights and ranges) round-trips. Each tensor is quantised once, where it is made; biases and sums are not.
+
+    Raises:
+        PlanError: the plan or the ranges do not fit the network.
+        CaptureError: the model cannot be captured.
+    """
+    network = capture(model, torch.zeros(1, *ranges.input_shape))
+    plan = plan.expand(network)
+    taps: dict[str, nn.Module] = {}
+    for name, format in plan.formats.items():
+        site = network.sites[name]
+        found = ranges.sites.get(name, Range((0,), signed=True) if format == Float32() else None)
+        if found is None:
+            raise PlanError(f"the ranges have no site '{name}'; calibrate this network again")
+        if len(found.exponents) not in (1, site.channels):
+            raise PlanError(
+                f"the ranges of '{name}' have {len(found.exponents)} exponents; the site has {site.channels} channels"
+            )
+        taps[name] = Quantizer(format, found, constant=site.kind == "weights")
+    unknown = [name for name in ranges.sites if name not in network.sites]
+    if unknown:
+        raise PlanError(f"the ranges name '{unknown[0]}', which is no site of the network; calibrate it again")
+    return NetworkModule(network, taps).eval()

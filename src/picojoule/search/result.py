@@ -1,0 +1,232 @@
+"""What a search hands over: operating points with their proof, on disk as one folder that needs no data to be used."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from picojoule import files
+from picojoule.calibration import Ranges
+from picojoule.energy import EnergyReport, Sparsity
+from picojoule.errors import FileError, FormatError, InputError
+from picojoule.evaluate import Accuracy
+from picojoule.files import Fields
+from picojoule.network import Network, NetworkModule
+from picojoule.plan import Plan
+from picojoule.quantize import quantize
+from picojoule.search.strategy import Decision
+
+VERSION = 1
+STATUSES = ("complete", "stopped", "unreachable", "baseline")
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """One plan with everything that is known of it.
+
+    `keep` is the relative accuracy asked for, None for a baseline. `search` is its accuracy on the split that decided,
+    `report` on the split that nothing was decided on. `energy` is None where the platform has no figure for a format.
+    `status`: "complete"; "stopped" (the plan holds its floor, but the search ended early); "unreachable" (it does not
+    hold the floor, and `blockers` names the sites in the way); "baseline".
+    """
+
+    label: str
+    keep: float | None
+    plan: Plan
+    ranges: Ranges
+    search: Accuracy
+    report: Accuracy
+    energy: EnergyReport | None
+    sparsity: Sparsity
+    status: str = "baseline"
+    log: tuple[Decision, ...] = ()
+    blockers: tuple[str, ...] = ()
+
+    def to_table(self) -> dict[str, Any]:
+        """The point as plain data."""
+        return {
+            "label": self.label,
+            "keep": self.keep,
+            "status": self.status,
+            "plan": {site: str(format) for site, format in self.plan.formats.items()},
+            "ranges": self.ranges.to_table(),
+            "search": self.search.to_table(),
+            "report": self.report.to_table(),
+            "energy": None if self.energy is None else self.energy.to_table(),
+            "zeros": self.sparsity.to_table(),
+            "log": [decision.to_table() for decision in self.log],
+            "blockers": list(self.blockers),
+        }
+
+    @classmethod
+    def from_table(cls, fields: Fields) -> "OperatingPoint":
+        """The point that `to_table` gave."""
+        point = cls(
+            label=fields.text("label"),
+            keep=fields.take("keep", lambda v: v is None or isinstance(v, int | float), "a number or null"),
+            status=fields.text("status", STATUSES),
+            plan=Plan.parse(fields.table("plan").rest()),
+            ranges=Ranges.from_table(fields.table("ranges")),
+            search=Accuracy.from_table(fields.table("search")),
+            report=Accuracy.from_table(fields.table("report")),
+            energy=_energy(fields),
+            sparsity=Sparsity.from_table(fields.table("zeros")),
+            log=tuple(Decision.from_table(Fields(entry, fields.origin)) for entry in fields.items("log")),
+            blockers=tuple(fields.items("blockers")),
+        )
+        fields.finish()
+        return point
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome of a search: one point per floor asked for, and the baselines it is measured against.
+
+    `plan`, `ranges`, `accuracy`, `energy`, `log` and `network` are those of the selected point, at first that of the
+    first floor asked for; `at(keep)` selects another.
+    """
+
+    captured: Network
+    points: tuple[OperatingPoint, ...]
+    baselines: Mapping[str, OperatingPoint]
+    settings: Mapping[str, Any]
+    selected: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "baselines", MappingProxyType(dict(self.baselines)))
+        object.__setattr__(self, "settings", MappingProxyType(dict(self.settings)))
+
+    @property
+    def point(self) -> OperatingPoint:
+        """The selected point."""
+        return self.points[self.selected]
+
+    @property
+    def plan(self) -> Plan:
+        """The selected point's plan."""
+        return self.point.plan
+
+    @property
+    def ranges(self) -> Ranges:
+        """The selected point's ranges."""
+        return self.point.ranges
+
+    @property
+    def accuracy(self) -> Accuracy:
+        """The selected point's accuracy on the report split."""
+        return self.point.report
+
+    @property
+    def energy(self) -> EnergyReport:
+        """The selected point's energy, layer by layer."""
+        if self.point.energy is None:
+            raise InputError(f"the platform has no figure for the plan of '{self.point.label}'")
+        return self.point.energy
+
+    @property
+    def log(self) -> tuple[Decision, ...]:
+        """How the selected point's plan was decided, in order."""
+        return self.point.log
+
+    @cached_property
+    def network(self) -> NetworkModule:
+        """The quantised network of the selected point, ready to run."""
+        return quantize(self.captured, self.plan, self.ranges)
+
+    @property
+    def front(self) -> tuple[OperatingPoint, ...]:
+        """The points and baselines that no other beats in both energy and report-split accuracy, cheapest first."""
+        return non_dominated((*self.points, *self.baselines.values()))
+
+    @property
+    def holds(self) -> bool:
+        """Whether every floor asked for was reached."""
+        return all(point.status != "unreachable" for point in self.points)
+
+    def at(self, keep: float) -> "Result":
+        """The result with the point of another floor selected.
+
+        Raises:
+            InputError: no point was searched for at that floor; the message lists those that were.
+        """
+        for index, point in enumerate(self.points):
+            if point.keep == keep:
+                return replace(self, selected=index)
+        known = ", ".join(f"{point.keep:g}" for point in self.points)
+        raise InputError(f"keep {keep:g} was not searched for; this result has {known}")
+
+    def to_json(self) -> str:
+        """The text of `result.json`; it has no times in it, so the same search gives the same text."""
+        body = {
+            "settings": dict(self.settings),
+            "selected": self.selected,
+            "points": [point.to_table() for point in self.points],
+            "baselines": [point.to_table() for point in self.baselines.values()],
+            "front": [point.label for point in self.front],
+        }
+        return files.dump("result", VERSION, body)
+
+    def save(self, folder: Path | str) -> None:
+        """Write the run folder: `weights.safetensors`, `plan.json`, `ranges.json`, and last `result.json`.
+
+        Raises:
+            FileError: the folder cannot be written; each file is written whole or not at all.
+        """
+        folder = Path(folder)
+        self.captured.save(folder / "weights.safetensors")
+        self.plan.save(folder / "plan.json")
+        self.ranges.save(folder / "ranges.json")
+        files.write_bytes(folder / "result.json", self.to_json().encode())
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "Result":
+        """Read a run folder. No data and no user code is needed, and none of the folder's files can run code.
+
+        Raises:
+            FileError: a file is missing, malformed, of another version, or they do not belong together.
+        """
+        path = Path(folder) / "result.json"
+        origin = f"'{path}'"
+        fields = Fields(files.parse(files.read_bytes(path), "result", VERSION, origin), origin)
+        try:
+            result = cls(
+                captured=Network.load(Path(folder) / "weights.safetensors"),
+                settings=fields.table("settings").rest(),
+                points=tuple(_point(entry, origin, "points") for entry in fields.items("points")),
+                baselines={p.label: p for p in (_point(e, origin, "baselines") for e in fields.items("baselines"))},
+                selected=fields.integer("selected", 0),
+            )
+        except FormatError as error:
+            raise FileError(f"{origin}: {error}") from error
+        front = fields.items("front")
+        fields.finish()
+        if result.selected >= len(result.points):
+            raise FileError(f"{origin}: key 'selected' is {result.selected}, but there are {len(result.points)} points")
+        if front != [point.label for point in result.front]:
+            raise FileError(f"{origin}: key 'front' does not fit the points")
+        return result
+
+
+def non_dominated(points: Iterable[OperatingPoint]) -> tuple[OperatingPoint, ...]:
+    """The points that no other beats, cheapest first; of points equal in both, the first stays.
+
+    A point without an energy is not on the front.
+    """
+    priced = [(point.energy.total_pj, point) for point in points if point.energy is not None]
+    ordered = sorted(priced, key=lambda entry: (entry[0], -entry[1].report.value))
+    front: list[OperatingPoint] = []
+    for _, point in ordered:
+        if not front or point.report.value > front[-1].report.value:
+            front.append(point)
+    return tuple(front)
+
+
+def _point(entry: Any, origin: str, key: str) -> OperatingPoint:
+    return OperatingPoint.from_table(Fields(entry, f"{origin}: '{key}'"))
+
+
+def _energy(fields: Fields) -> EnergyReport | None:
+    table = fields.take("energy", lambda v: v is None or isinstance(v, dict), "a table or null")
+    return None if table is None else EnergyReport.from_table(Fields(table, f"{fields.origin}: 'energy'"))

@@ -1,0 +1,138 @@
+"""Platform files: every bundled one holds the laws, and a malformed one is refused by file and key."""
+
+import tomllib
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from picojoule.energy import Platform, platforms
+from picojoule.energy.chip import Image
+from picojoule.energy.platform import STATUSES
+from picojoule.errors import FileError, PlatformError
+
+WIDTHS = [1 + step / 4 for step in range(125)]
+
+
+def test_bundled_names() -> None:
+    assert platforms() == ("envision", "eyeriss", "horowitz45", "moons2017")
+
+
+@pytest.mark.parametrize("name", platforms())
+class TestBundled:
+    """What every platform that lies in the folder must hold; a new one is covered by lying there."""
+
+    def test_round_trip(self, name: str) -> None:
+        platform = Platform.load(name)
+        assert platform.name == name
+        assert Platform.parse(platform.to_toml(), "again") == platform
+
+    def test_text_is_kept_byte_for_byte(self, name: str, tmp_path: Path) -> None:
+        path = tmp_path / "own.toml"
+        path.write_bytes(Platform.load(name).to_toml().replace("\n", "\r\n").encode())
+        assert Platform.load(str(path)).to_toml().encode() == path.read_bytes()
+
+    def test_every_table_names_its_source(self, name: str) -> None:
+        platform = Platform.load(name)
+        tables = [key for key, value in tomllib.loads(platform.to_toml()).items() if isinstance(value, dict)]
+        assert sorted(each.table for each in platform.provenance) == sorted(tables)
+        assert all(len(each.source) > 20 and each.status in STATUSES for each in platform.provenance)
+
+    def test_more_bits_never_cost_less(self, name: str) -> None:
+        platform = Platform.load(name)
+        for curve in (platform.mac_pj, platform.local.curve, platform.main, platform.dram):
+            costs = [curve(bits) for bits in WIDTHS]
+            assert min(costs) >= 0
+            assert costs == sorted(costs)
+
+    def test_float32_costs_more_than_16_bits(self, name: str) -> None:
+        platform = Platform.load(name)
+        assert platform.float32_mac_pj is None or platform.float32_mac_pj > platform.mac_pj(16)
+
+
+BAD = {
+    "other version": (
+        ("version = 1", "version = 2"),
+        "key 'version' is 2, expected 1, the version this picojoule reads",
+    ),
+    "version as a truth": (("version = 1", "version = true"), "key 'version' is True, expected 1"),
+    "no version": (("version = 1\n", ""), "key 'version' is missing"),
+    "duplicate key": (("pj = 7.4", "pj = 7.4\npj = 8"), "is not valid TOML: Cannot overwrite a value"),
+    "unknown key": (("pj = 7.4", "pj = 7.4\ngain = 2"), "'main': unknown key 'gain'"),
+    "unknown table": (("[input]", "[inputs]"), "unknown key 'inputs'"),
+    "unknown top key": (("version = 1", "version = 1\nvendor = 1"), "unknown key 'vendor'"),
+    "missing key": (("sum_bits = 16\n", ""), "'local': key 'sum_bits' is missing"),
+    "missing table": (("[dram]", "[input.dram]"), "key 'dram' is missing"),
+    "negative energy": (("pj = 7.4", "pj = -7.4"), "'main': key 'pj' is -7.4, expected a finite number from 0"),
+    "nan": (("pj = 7.4", "pj = nan"), "'main': key 'pj' is nan, expected a finite number from 0"),
+    "infinite": (("pj = 473.6", "pj = inf"), "'dram': key 'pj' is inf, expected a finite number from 0"),
+    "negative float": (("mac_pj = 19", "mac_pj = -19"), "'float32': key 'mac_pj' is -19.26793, expected a finite"),
+    "text for a number": (("units = 64", 'units = "64"'), "'array': key 'units' is '64', expected a whole number"),
+    "unknown status": (
+        ('recalled"\nunits', 'guessed"\nunits'),
+        "'array': key 'status' is 'guessed', expected one of 'read', 'recalled', 'derived'",
+    ),
+    "unknown datapath": (("common", "parallel"), "'mac': key 'datapath' is 'parallel', expected one of 'common', "),
+    "unknown sharing": (('"square"', '"cube"'), "'array': key 'sharing' is 'cube', expected one of 'square', 'none'"),
+    "empty source": (
+        ('source = "Moons et al., arXiv 1711.00215: E_M = 2 E_MAC"', 'source = " "'),
+        "'main': key 'source' is ' ', expected a text citing paper and table",
+    ),
+    "no source": (
+        ('source = "Moons et al., arXiv 1711.00215: E_M = 2 E_MAC"\n', ""),
+        "'main': key 'source' is missing (a text citing paper and table)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_malformed_platforms_are_refused(case: str, tmp_path: Path) -> None:
+    (old, new), message = BAD[case]
+    text = Platform.load("moons2017").to_toml()
+    assert text.count(old) == 1
+    path = tmp_path / "own.toml"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(PlatformError) as caught:
+        Platform.load(str(path))
+    assert str(caught.value).startswith(f"'{path}'")
+    assert message in str(caught.value)
+
+
+def test_bytes_that_are_no_text_are_refused() -> None:
+    with pytest.raises(PlatformError, match=r"own\.toml is not valid TOML"):
+        Platform.parse(b"\xff\xfe", "own.toml")
+
+
+def test_unknown_names_list_the_bundled_ones() -> None:
+    expected = (
+        "no platform 'tpu'; choose one of envision, eyeriss, horowitz45, moons2017, or give a path ending in .toml"
+    )
+    with pytest.raises(PlatformError) as caught:
+        Platform.load("tpu")
+    assert str(caught.value) == expected
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"cannot read '.*none\.toml': No such file"):
+        Platform.load(str(tmp_path / "none.toml"))
+
+
+def test_optional_tables_are_off_in_the_generic_platform() -> None:
+    generic = Platform.load("moons2017")
+    assert generic.guarded_fraction is generic.voltage_scaling is generic.capacity is None
+    assert generic.image == Image(bits=8, passes=True)
+    assert generic.mac.datapath == "common"
+
+
+def test_voltage_scaling_multiplies_the_mac_alone(make: SimpleNamespace) -> None:
+    table = '\n[voltage_scaling]\nsource = "a test"\nstatus = "derived"\nbits = [4, 16]\nfactor = [0.5, 1]\n'
+    plain, scaled = make.edited("moons2017"), make.edited("moons2017", add=table)
+    ratios = [scaled.mac_pj(bits) / plain.mac_pj(bits) for bits in (2, 4, 8, 16)]
+    assert ratios == pytest.approx([0.5, 0.5, 0.5**0.5, 1])
+    assert scaled.main(4) == plain.main(4)
+
+
+@pytest.mark.parametrize(("bits", "ways"), [(16, 8), (1, 32), (32, 32**0.5), (64 * 16 * 2, 1)])
+def test_a_square_array_shares_by_the_root_of_its_units(bits: int, ways: float) -> None:
+    assert Platform.load("moons2017").array.shared_by(bits) == pytest.approx(ways)
+    assert Platform.load("eyeriss").array.shared_by(bits) == 1
