@@ -13,6 +13,8 @@
 An internal fault raises Python's own exceptions, never one of these.
 """
 
+from typing import Any
+
 
 class PicojouleError(Exception):
     """Base of every error that picojoule raises on purpose."""
@@ -49,6 +51,6 @@ class PlatformError(InputError):
 class UnreachableFloorError(PicojouleError):
     """No plan within the allowed bits holds the floor; `result` carries the best that was found."""
 
-    def __init__(self, message: str, result: object) -> None:
+    def __init__(self, message: str, result: Any) -> None:
         super().__init__(message)
         self.result = result

@@ -1,1 +1,1 @@
-"""Result to tables and to one self-contained page."""
+"""A result as tables for the terminal, and, as one self-contained page, for a browser."""

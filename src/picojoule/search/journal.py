@@ -1,8 +1,8 @@
 """The journal: every evaluation is written down as soon as it is known, so that a search survives anything.
 
 An SQLite file in write-ahead mode. A row is keyed by its context, a hash of everything the accuracy depends on
-(weights, data, calibration, metric, code version), and the plan. A process killed at any moment loses at most the evaluation in
-flight; a second run, or a second process on the same folder, finds what the first wrote.
+(weights, data, calibration, metric, code version), and the plan. A process killed at any moment loses at most the
+evaluation in flight; a second run, or a second process on the same folder, finds what the first wrote.
 """
 
 import sqlite3

@@ -11,7 +11,7 @@ from picojoule import files
 from picojoule.calibration import Ranges
 from picojoule.energy import EnergyReport, Sparsity
 from picojoule.errors import FileError, FormatError, InputError
-from picojoule.evaluate import Accuracy
+from picojoule.evaluate import Accuracy, Floor
 from picojoule.files import Fields
 from picojoule.network import Network, NetworkModule
 from picojoule.plan import Plan
@@ -144,6 +144,22 @@ class Result:
     def holds(self) -> bool:
         """Whether every floor asked for was reached."""
         return all(point.status != "unreachable" for point in self.points)
+
+    def cheaper(self, point: OperatingPoint) -> OperatingPoint | None:
+        """The cheapest other point of this result that holds the point's floor on the search split for less energy.
+
+        None where there is none: a sweep may spend the slack of a low floor badly, so that the plan of a stricter floor,
+        or a uniform one, is better at both.
+        """
+        if point.keep is None or point.energy is None:
+            return None
+        floor = Floor(point.keep, self.baselines["float32"].search)
+        holding = [
+            other
+            for other in (*self.points, *self.baselines.values())
+            if other.energy is not None and floor.holds(other.search) and other.energy.total_pj < point.energy.total_pj
+        ]
+        return min(holding, key=lambda other: other.energy.total_pj if other.energy else 0.0, default=None)
 
     def at(self, keep: float) -> "Result":
         """The result with the point of another floor selected.

@@ -1,0 +1,56 @@
+# Everything runs in .venv/, which the first target that needs it makes.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+
+.PHONY: demo test test-fast check format bench docs golden clean
+
+# The main job on real data: trains LeNet-5 on 3 000 digits, searches it, prints the tables.
+demo: $(VENV)/.demo
+	$(BIN)/picojoule demo
+
+test: $(VENV)/.dev
+	$(BIN)/pytest
+
+test-fast: $(VENV)/.dev
+	$(BIN)/pytest -m "not slow"
+
+# Before each commit: format, lint, types, layers.
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+# Each script under benchmarks/ makes one claim and prints it; see docs/results.md for the long ones.
+bench: $(VENV)/.demo
+	$(BIN)/python benchmarks/rescaling.py lenet5 --checkpoint runs/demo/lenet5.safetensors --data mnist5k --out runs/bench
+
+# The examples and commands of README and docs are tested; this runs only those.
+docs: $(VENV)/.dev
+	$(BIN)/pytest tests/docs src
+
+# Regenerate golden files, on purpose only.
+golden: $(VENV)/.dev
+	$(BIN)/pytest tests --golden
+
+clean:
+	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("picojoule needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=23.1"
+
+# One installation serves both; the stamp is older than pyproject.toml when dependencies may have changed.
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[demo]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@ $(VENV)/.demo

@@ -1,0 +1,98 @@
+"""The verbs that run a job: `search` and `demo`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from picojoule.cli import options, screen
+from picojoule.errors import InputError, UnreachableFloorError
+from picojoule.jobs.demo import demo as run_demo
+from picojoule.jobs.models import load_model
+from picojoule.jobs.search import search as run_search
+from picojoule.report import tables
+from picojoule.search import Result, strategies
+
+Keep = Annotated[list[str], typer.Option("--keep", metavar="KEEP...", help="Relative accuracies to keep, 0 to 1.")]
+StrategyName = Annotated[str, typer.Option("--strategy", metavar="|".join(strategies()), help="How to search.")]
+Bits = Annotated[str, typer.Option("--bits", metavar="MIN:MAX", help="The least and the most bits a site may take.")]
+MetricName = Annotated[
+    str, typer.Option("--metric", metavar="top1|top5|path.py:function", help="What accuracy means, per sample.")
+]
+Budget = Annotated[
+    str | None, typer.Option("--time-budget", metavar="TIME", help="Stop searching after 90s, 10m or 2h.")
+]
+
+
+def search(
+    model: options.Model,
+    data: options.Data,
+    checkpoint: options.Checkpoint = None,
+    keep: Keep = ["0.99"],  # noqa: B006 (typer reads the default and never changes it)
+    strategy: StrategyName = "greedy",
+    rescale: options.Rescale = "layer",
+    observer: options.ObserverName = "max",
+    signed: options.Signed = "auto",
+    bits: Bits = "1:16",
+    platform: options.PlatformName = "moons2017",
+    metric: MetricName = "top1",
+    time_budget: Budget = None,
+    seed: options.Seed = 0,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    resize: options.Resize = None,
+    device: Annotated[str, typer.Option("--device", help="Where torch evaluates: cpu, cuda, ...")] = "cpu",
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The run folder.")] = None,
+    json: options.Json = False,
+) -> None:
+    """Find the fewest bits, and so the least energy, that keep a trained network as accurate as asked."""
+    folder = out or Path("runs") / f"{model.rpartition(':')[2]}-{strategy}"
+    keeps = _keeps(keep)
+    span, budget = options.bits(bits), options.duration(time_budget)
+    network = load_model(model, checkpoint, seed)
+    loaded = options.load_data(data, mean, std, resize)
+    about = {"model": model, "data": data, "checkpoint": None if checkpoint is None else checkpoint.name,
+             "mean": mean, "std": std, "resize": resize}  # fmt: skip
+    with screen.progress(quiet=json) as listener:
+        try:
+            result = run_search(
+                network, loaded, keep=keeps, strategy=strategy, rescale=rescale, observer=observer, signed=signed,
+                bits=span, platform=platform, metric=metric, time_budget=budget, seed=seed, device=device,
+                out=folder, listener=listener, about=about,
+            )  # fmt: skip
+        except UnreachableFloorError as error:
+            result = error.result
+    _finish(result, folder, json)
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The run folder.")] = Path("runs/demo"),
+    seed: options.Seed = 0,
+    json: options.Json = False,
+) -> None:
+    """Train LeNet-5 on 3 000 real digits and search it at 100, 99, 95 and 90 % of its accuracy."""
+    with screen.progress(quiet=json) as listener:
+        try:
+            result = run_demo(out, seed, listener)
+        except UnreachableFloorError as error:
+            result = error.result
+    _finish(result, out, json)
+
+
+def _finish(result: Result, folder: Path, json: bool) -> None:
+    """Print a result; exit with 3 where a floor was not reached."""
+    if json:
+        screen.plain(result.to_json())
+    else:
+        screen.show(tables.result(result), f"\nThe run is in {folder}: plan.json, ranges.json, weights.safetensors, "
+                    f"result.json. Show it again with: picojoule report {folder}")  # fmt: skip
+    if not result.holds:
+        raise typer.Exit(3)
+
+
+def _keeps(texts: list[str]) -> tuple[float, ...]:
+    parts = [part for text in texts for part in text.split(",")]
+    try:
+        return tuple(float(part) for part in parts)
+    except ValueError:
+        raise InputError(f"--keep '{' '.join(texts)}' is not understood; give numbers such as 0.99") from None

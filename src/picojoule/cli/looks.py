@@ -1,0 +1,108 @@
+"""The verbs that only look: `inspect`, `energy`, `report`, `formats`, `platforms`."""
+
+import json as json_text
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from picojoule import units, zoo
+from picojoule.cli import options, screen
+from picojoule.errors import InputError
+from picojoule.jobs.models import load_model
+from picojoule.jobs.price import price
+from picojoule.network import Network, capture
+from picojoule.plan import Plan
+from picojoule.report import reference, tables
+from picojoule.search import Result
+
+OptionalData = Annotated[
+    str | None, typer.Option("--data", metavar="DATA", help="Data to take the input's shape from; as for search.")
+]
+
+
+def inspect(
+    model: options.Model,
+    data: OptionalData = None,
+    checkpoint: options.Checkpoint = None,
+    resize: options.Resize = None,
+    json: options.Json = False,
+) -> None:
+    """Show a network's layers, MACs and sizes, and what cannot be quantised."""
+    module = load_model(model, checkpoint)
+    if data is not None:
+        example = options.load_data(data, None, None, resize).held_out.x[:1]
+    elif ":" not in model:
+        example = zoo.example(model)
+    else:
+        raise InputError("give --data, so that the shape of the network's input is known")
+    network = capture(module, example)
+    if json:
+        screen.plain(json_text.dumps(_described(network), indent=2) + "\n")
+    else:
+        screen.show(tables.network(network))
+
+
+def energy(
+    model: options.Model,
+    data: options.Data,
+    plan: Annotated[Path, typer.Option("--plan", metavar="plan.json", help="The formats of every site.")],
+    checkpoint: options.Checkpoint = None,
+    platform: options.PlatformName = "moons2017",
+    rescale: options.Rescale = "layer",
+    observer: options.ObserverName = "max",
+    signed: options.Signed = "auto",
+    seed: options.Seed = 0,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    resize: options.Resize = None,
+    json: options.Json = False,
+) -> None:
+    """Show what a plan costs, layer by layer, beside the same network in 16 and 8 bits and in float32."""
+    asked = Plan.load(plan)
+    module = load_model(model, checkpoint, seed)
+    loaded = options.load_data(data, mean, std, resize)
+    priced = price(module, loaded, asked, platform, rescale, observer, signed, seed)
+    if json:
+        screen.plain(priced.to_json())
+        return
+    if priced.energy is None:
+        raise InputError(f"platform '{platform}' has no figure for float32, and the plan leaves everything there")
+    screen.show(tables.energies(priced.network, priced.energy))
+    for label, baseline in priced.baselines.items():
+        ratio = "no figure" if baseline is None else units.energy(baseline.total_pj)
+        times = "" if baseline is None else f", {baseline.total_pj / priced.energy.total_pj:.2f} times the plan's"
+        screen.show(f"{label}: {ratio}{times}")
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")], json: options.Json = False
+) -> None:
+    """Show a finished run again."""
+    result = Result.load(folder)
+    if json:
+        screen.plain(result.to_json())
+    else:
+        screen.show(tables.result(result))
+
+
+def formats(name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One format.")] = None) -> None:
+    """List the number formats, or show one: its bits and its values."""
+    screen.show(reference.formats() if name is None else reference.format(name))
+
+
+def platforms(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME|FILE.toml]", help="One platform.")] = None,
+) -> None:
+    """List the platforms, or show one: every constant with its source."""
+    screen.show(reference.all_platforms() if name is None else reference.platform(name))
+
+
+def _described(network: Network) -> dict[str, object]:
+    return {
+        "layers": [vars(layer) for layer in network.layers],
+        "left_in_float": [vars(leftover) for leftover in network.leftovers],
+        "macs": network.macs,
+        "input_shape": network.input_shape,
+        "output_shape": network.output_shape,
+    }

@@ -1,0 +1,57 @@
+"""The command line: one verb per job and per look, each thin.
+
+Exit codes: 0 done; 2 something the user gave cannot be used (one line says what); 3 a floor is out of reach (the best
+found is saved and shown); 130 stopped by Ctrl-C (the journal is intact, the best so far saved).
+"""
+
+import sys
+from itertools import takewhile
+
+import typer
+
+from picojoule.cli import jobs, looks
+from picojoule.errors import PicojouleError
+
+app = typer.Typer(
+    name="picojoule",
+    help="Accuracy floor in, minimum energy out: the fewest bits a neural network needs on a small device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for verb in (jobs.demo, jobs.search, looks.inspect, looks.energy, looks.report, looks.formats, looks.platforms):
+    app.command()(verb)
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    try:
+        app(spread(sys.argv[1:] if arguments is None else arguments))
+    except PicojouleError as error:
+        sys.stderr.write(f"picojoule: {error}\n")
+        sys.exit(2)
+
+
+def spread(arguments: list[str]) -> list[str]:
+    """Repeat `--keep` before each of its values, so that `--keep 1.0 0.99` may be written as one would say it.
+
+    >>> spread(["search", "--keep", "1.0", "0.99", "--json"])
+    ['search', '--keep', '1.0', '--keep', '0.99', '--json']
+    """
+    result: list[str] = []
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        values = list(takewhile(_is_number, rest)) if argument == "--keep" else []
+        del rest[: len(values)]
+        result += [part for value in values for part in ("--keep", value)] or [argument]
+    return result
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).isdigit()
+
+
+if __name__ == "__main__":
+    run()

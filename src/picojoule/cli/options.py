@@ -1,0 +1,80 @@
+"""The options that several verbs share, and how their texts are read."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from picojoule.data import Loaded, Prepare, load
+from picojoule.errors import InputError
+
+Model = Annotated[
+    str, typer.Argument(metavar="MODEL", help="package.module:callable, path.py:callable, or a network of the zoo.")
+]
+Data = Annotated[
+    str,
+    typer.Option("--data", metavar="DATA", help="mnist5k, digits, idx:DIR, cifar10:DIR, FILE.npz, module:callable."),
+]
+Checkpoint = Annotated[
+    Path | None, typer.Option("--checkpoint", help="Weights: safetensors, or a torch file of weights only.")
+]
+Mean = Annotated[str | None, typer.Option("--mean", metavar="M[,M...]", help="Subtracted from the data, by channel.")]
+Std = Annotated[str | None, typer.Option("--std", metavar="S[,S...]", help="Divides the data, by channel.")]
+Resize = Annotated[int | None, typer.Option("--resize", metavar="PIXELS", help="Resize images to a square.")]
+PlatformName = Annotated[str, typer.Option("--platform", metavar="NAME|FILE.toml", help="What energy is priced on.")]
+Rescale = Annotated[str, typer.Option("--rescale", metavar="network|layer|channel", help="What shares one exponent.")]
+ObserverName = Annotated[
+    str, typer.Option("--observer", metavar="max|percentile|mse", help="How exponents are chosen.")
+]
+Signed = Annotated[str, typer.Option("--signed", metavar="auto|always", help="auto: unsigned where never negative.")]
+Seed = Annotated[int, typer.Option("--seed", help="Shuffles the splits; the same seed gives the same result.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def load_data(spec: str, mean: str | None, std: str | None, resize: int | None) -> Loaded:
+    """The data that DATA names, prepared.
+
+    Raises:
+        InputError: it cannot be loaded or prepared.
+    """
+    return Prepare(_numbers("--mean", mean), _numbers("--std", std), resize).apply(load(spec))
+
+
+def bits(text: str) -> tuple[int, int]:
+    """`1:16` as (1, 16), `8` as (8, 8).
+
+    Raises:
+        InputError: neither form.
+    """
+    low, _, high = text.partition(":")
+    try:
+        return int(low), int(high or low)
+    except ValueError:
+        raise InputError(f"--bits '{text}' is not understood; give the least and the most bits, such as 1:16") from None
+
+
+def duration(text: str | None) -> float | None:
+    """`90`, `90s`, `10m` or `2h` in seconds.
+
+    Raises:
+        InputError: none of these forms.
+    """
+    if text is None:
+        return None
+    scale = {"s": 1, "m": 60, "h": 3600}.get(text[-1:])
+    try:
+        seconds = float(text[:-1]) * scale if scale else float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise InputError(f"--time-budget '{text}' is not understood; give a time such as 90s, 10m or 2h")
+    return seconds
+
+
+def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"{option} '{text}' is not understood; give numbers with commas between") from None

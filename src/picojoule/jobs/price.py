@@ -1,0 +1,61 @@
+"""The look at a plan's cost: energy layer by layer, with zeros measured on data, beside the usual baselines."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from picojoule import files
+from picojoule.calibration import Settings
+from picojoule.energy import EnergyReport, Platform, Sparsity
+from picojoule.jobs.setup import BASELINES, prepare
+from picojoule.network import Network
+from picojoule.plan import Plan
+
+
+@dataclass(frozen=True)
+class Priced:
+    """A plan's energy and zeros, and the energies of the baselines (None where the platform has no figure)."""
+
+    network: Network
+    plan: Plan
+    energy: EnergyReport | None
+    sparsity: Sparsity
+    baselines: Mapping[str, EnergyReport | None]
+
+    def to_json(self) -> str:
+        """The document for machines."""
+        body: dict[str, Any] = {
+            "plan": {site: str(format) for site, format in self.plan.formats.items()},
+            "energy": None if self.energy is None else self.energy.to_table(),
+            "zeros": self.sparsity.to_table(),
+            "baselines": {label: None if e is None else e.total_pj for label, e in self.baselines.items()},
+        }
+        return files.dump("energy", 1, body)
+
+
+def price(
+    model: nn.Module | Network,
+    data: object,
+    plan: Plan,
+    platform: str | Platform = "moons2017",
+    rescale: str = "layer",
+    observer: str = "max",
+    signed: str = "auto",
+    seed: int = 0,
+) -> Priced:
+    """The energy of a model at a plan; ranges and zeros come from the calibration split of `data`.
+
+    Raises:
+        InputError: anything the user gave that cannot be used, such as a plan that names unknown sites.
+    """
+    setup = prepare(model, data, Settings(observer, rescale, signed), platform, _any_metric, seed)
+    expanded = plan.expand(setup.network)
+    energy, sparsity = setup.price(expanded)
+    baselines = {label: setup.price(setup.baseline(label))[0] for label in BASELINES}
+    return Priced(setup.network, expanded, energy, sparsity, baselines)
+
+
+def _any_metric(outputs: Any, targets: Any) -> Any:  # energies need no accuracy, so any labels will do
+    raise AssertionError("pricing evaluates nothing")

@@ -1,0 +1,189 @@
+"""Tables for the terminal: a result's operating points and layers, a network, a platform, the formats.
+
+Each function returns something rich can print; none of them prints.
+"""
+
+from collections.abc import Iterable
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from picojoule import units
+from picojoule.calibration import Range
+from picojoule.energy import EnergyReport
+from picojoule.evaluate import Accuracy
+from picojoule.formats import Float32
+from picojoule.network import Layer, Network
+from picojoule.search import OperatingPoint, Result
+
+
+def result(found: Result) -> RenderableType:
+    """Everything of a result that fits a terminal: settings, operating points, the selected plan, what stays float."""
+    parts: list[RenderableType] = [Text(_headline(found)), points(found)]
+    parts += [Text(line, style="bold") for line in (*_unreached(found), *_beaten(found))]
+    parts += [Text(f"\nLayer by layer at keep {found.point.label}:"), layers(found.captured, found.point)]
+    parts += [Text(line) for line in left_in_float(found.captured, found.point)]
+    return Group(*parts)
+
+
+def points(found: Result) -> Table:
+    """One row per floor and baseline, with `*` at those that no other beats in both energy and accuracy."""
+    table = _table("keep", "floor", "energy", "of 16 bits", "of 8 bits", "search split", "report split (95 %)", "front")
+    front = {point.label for point in found.front}
+    for point in (*found.points, *found.baselines.values()):
+        low, high = point.report.interval()
+        floor = (
+            "" if point.keep is None else {"complete": "holds", "stopped": "holds, stopped"}.get(point.status, "FAILS")
+        )
+        table.add_row(
+            point.label,
+            floor,
+            "no figure" if point.energy is None else units.energy(point.energy.total_pj),
+            _ratio(point, found.baselines.get("fixed16")),
+            _ratio(point, found.baselines.get("fixed8")),
+            _accuracy(point.search),
+            f"{_accuracy(point.report)} ({100 * low:.1f}-{100 * high:.1f})",
+            "*" if point.label in front else "",
+        )
+    return table
+
+
+def layers(network: Network, point: OperatingPoint) -> Table:
+    """One row per layer: what its inputs and weights are stored in, their zeros, and its energy by part."""
+    table = _table(
+        "layer", "MACs", "inputs", "range", "zeros", "weights", "range", "zeros",
+        "compute", "weights", "activations", "DRAM", "energy", left=(0, 2, 5),
+    )  # fmt: skip
+    for layer in network.layers:
+        table.add_row(layer.name, units.count(layer.macs), *_site(layer.inputs, point), *_site(layer.weights, point),
+                      *_energies(layer.name, point.energy))  # fmt: skip
+    if point.energy is not None:
+        table.add_section()
+        report = point.energy
+        parts = (report.compute_pj, report.weights_pj, report.activations_pj, report.dram_pj, report.total_pj)
+        table.add_row("all", units.count(network.macs), *[""] * 6, *map(units.energy, parts))
+    return table
+
+
+def energies(network: Network, report: EnergyReport) -> Table:
+    """One row per layer of an energy report."""
+    table = _table("layer", "MACs", "passes", "input bits", "weight bits", "compute", "weights", "activations", "DRAM",
+                   "energy", "share")  # fmt: skip
+    for layer in report.layers.values():
+        parts = (layer.compute_pj, layer.weights_pj, layer.activations_pj, layer.dram_pj, layer.total_pj)
+        counts = (units.count(layer.macs), str(layer.passes), str(layer.input_bits), str(layer.weight_bits))
+        share = units.percent(layer.total_pj / report.total_pj if report.total_pj else 0, 1)
+        table.add_row(layer.name, *counts, *map(units.energy, parts), share)
+    table.add_section()
+    parts = (report.compute_pj, report.weights_pj, report.activations_pj, report.dram_pj, report.total_pj)
+    table.add_row("all", units.count(network.macs), "", "", "", *map(units.energy, parts), "100 %")
+    return table
+
+
+def network(captured: Network) -> RenderableType:
+    """A network: its layers with MACs and sizes, and what cannot be quantised."""
+    table = _table("layer", "kind", "inputs read", "MACs", "weights", "biases", "inputs", "outputs", left=(0, 1, 2))
+    for layer in captured.layers:
+        table.add_row(
+            layer.name,
+            layer.kind,
+            _read(captured, layer),
+            *map(
+                units.count, (layer.macs, layer.weight_count, layer.bias_count, layer.input_count, layer.output_count)
+            ),
+        )
+    weights = sum(layer.weight_count + layer.bias_count for layer in captured.layers)
+    totals = Text(
+        f"{len(captured.layers)} layers, {units.count(captured.macs)} MACs, {units.count(weights)} weights and biases "
+        f"({units.size(32 * weights)} in float32), input {list(captured.input_shape)}, "
+        f"output {list(captured.output_shape)}"
+    )
+    return Group(table, totals, *[Text(line) for line in left_in_float(captured)])
+
+
+def left_in_float(captured: Network, point: OperatingPoint | None = None) -> list[str]:
+    """One line for each operation, and each site of the plan, that is not quantised, with the reason."""
+    lines = [f"left in float: {leftover.name} ({leftover.op.split('.')[1]}): {leftover.reason}"
+             + (f"; {units.count(leftover.macs)} MACs" if leftover.macs else "")
+             for leftover in captured.leftovers]  # fmt: skip
+    if point is not None:
+        floating = [site for site, format in point.plan.formats.items() if format == Float32()]
+        lines += [f"left in float: {site}: the plan names no other format for it" for site in floating]
+        uncounted = () if point.energy is None else point.energy.uncounted
+        lines += [f"not in the energy: {name}: the platform has no figure for floating point" for name in uncounted]
+    return lines or ["Nothing is left in float."]
+
+
+def _headline(found: Result) -> str:
+    settings = found.settings
+    samples = settings.get("samples", {})
+    what = " on ".join(str(settings[key]) for key in ("model", "data") if key in settings) or "network"
+    return (
+        f"{what}: {settings.get('strategy')} search, {settings.get('rescale')} ranges ({settings.get('observer')}), "
+        f"platform {settings.get('platform')}\n"
+        f"ranges from {samples.get('calibration')} samples, floors decided on {samples.get('search')}, "
+        f"accuracy stated on {samples.get('report')} others"
+    )
+
+
+def _unreached(found: Result) -> Iterable[str]:
+    reference = found.baselines["float32"].search.value if "float32" in found.baselines else 1.0
+    for point in found.points:
+        if point.status == "unreachable":
+            yield (
+                f"keep {point.label} is out of reach: the best plan found keeps {point.search.value / reference:.4f}; "
+                f"in the way: {', '.join(point.blockers) or 'not measured'}"
+            )
+
+
+def _beaten(found: Result) -> Iterable[str]:
+    for point in found.points:
+        if (other := found.cheaper(point)) is not None and other.energy is not None:
+            plan = f"keep {other.label}" if other.keep is not None else f"{other.label} everywhere"
+            yield f"keep {point.label}: the plan of {plan} holds this floor too, at {units.energy(other.energy.total_pj)}"
+
+
+def _site(name: str, point: OperatingPoint) -> tuple[str, str, str]:
+    format = point.plan.formats[name]
+    found = point.ranges.sites.get(name)
+    shown = "" if found is None or format == Float32() else _range(found)
+    return str(format), shown, units.percent(point.sparsity.of(name), 0)
+
+
+def _range(found: Range) -> str:
+    """A range as its bounds: `±2^-1` signed, `<2^3` unsigned, the extremes where channels differ."""
+    low, high = min(found.exponents), max(found.exponents)
+    exponents = f"2^{low}" if low == high else f"2^{low}..{high}"
+    return f"±{exponents}" if found.signed else f"<{exponents}"
+
+
+def _energies(layer: str, report: EnergyReport | None) -> tuple[str, ...]:
+    if report is None:
+        return ("no figure",) * 5
+    found = report.layers[layer]
+    parts = (found.compute_pj, found.weights_pj, found.activations_pj, found.dram_pj, found.total_pj)
+    return tuple(map(units.energy, parts))
+
+
+def _read(captured: Network, layer: Layer) -> str:
+    site = captured.sites[layer.inputs]
+    shared = [reader for reader in site.readers if reader != layer.name]
+    return site.tensor + (f" (with {', '.join(shared)})" if shared else "")
+
+
+def _accuracy(accuracy: Accuracy) -> str:
+    return units.percent(accuracy.value)
+
+
+def _ratio(point: OperatingPoint, baseline: OperatingPoint | None) -> str:
+    if point.energy is None or baseline is None or baseline.energy is None or baseline.energy.total_pj == 0:
+        return ""
+    return f"{point.energy.total_pj / baseline.energy.total_pj:.3f}"
+
+
+def _table(*columns: str, left: tuple[int, ...] = (0, 1)) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index in left else "right", no_wrap=True)
+    return table
