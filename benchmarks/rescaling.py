@@ -45,9 +45,7 @@ def _search(
 ) -> pj.Result:
     out = asked.out / f"{strategy}-{observer}-{rescale}"
     try:
-        return pj.search(
-            model, loaded, keep=asked.keep, strategy=strategy, observer=observer, rescale=rescale, out=out
-        )
+        return pj.search(model, loaded, keep=asked.keep, strategy=strategy, observer=observer, rescale=rescale, out=out)
     except UnreachableFloorError as error:
         return error.result
 

@@ -26,3 +26,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Pat
     folder = tmp_path_factory.mktemp("unpacked")
     subprocess.run([sys.executable, str(shared_data / "unpack.py"), str(folder)], check=True)
     return folder
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--golden", action="store_true", help="write the golden files anew instead of comparing with them")

@@ -8,6 +8,7 @@ the old file or the new one.
 
 import json
 import os
+import re
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from picojoule.errors import FileError
+
+_LISTED = re.compile(r"\[\n\s+([-+.\deE]+(?:,\n\s+[-+.\deE]+)*)\n\s*\]")
+_BREAK = re.compile(r",\n\s+")
+"""A list of numbers as json breaks it over lines (no text can hold a bare line break), and each of its breaks."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -69,7 +74,8 @@ def read_bytes(path: Path) -> bytes:
 def dump(kind: str, version: int, body: Mapping[str, Any]) -> str:
     """The text of a document; the same body always gives the same text, and NaN or Inf are refused."""
     document = {"picojoule": kind, "version": version, **body}
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    return _LISTED.sub(lambda found: f"[{_BREAK.sub(', ', found[1])}]", text) + "\n"
 
 
 def parse(text: str | bytes, kind: str, version: int, origin: str) -> dict[str, Any]:
@@ -80,6 +86,7 @@ def parse(text: str | bytes, kind: str, version: int, origin: str) -> dict[str, 
     """
     try:
         document = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair could be read but never written
     except (ValueError, RecursionError) as error:
         raise FileError(f"{origin} is not a valid {kind}: {error}") from error
     if not isinstance(document, dict):
@@ -87,7 +94,7 @@ def parse(text: str | bytes, kind: str, version: int, origin: str) -> dict[str, 
     found, found_version = document.pop("picojoule", None), document.pop("version", None)
     if found != kind:
         raise FileError(f"{origin} is not a {kind}: its key 'picojoule' says {found!r}")
-    if found_version != version or isinstance(found_version, bool):
+    if type(found_version) is not int or found_version != version:  # neither 1.0 nor true is version 1
         raise FileError(f"{origin}: version {found_version!r} of a {kind} is not known; this picojoule reads {version}")
     return document
 

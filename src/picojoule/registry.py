@@ -10,6 +10,8 @@ import pkgutil
 from importlib.metadata import entry_points
 from typing import TypeVar
 
+from picojoule.errors import InputError
+
 T = TypeVar("T")
 
 
@@ -17,6 +19,9 @@ def members(room: str, base: type[T], group: str) -> tuple[type[T], ...]:
     """Every concrete subclass of `base` defined in the package `room`, or named under the entry-point `group`.
 
     In the order of module names, then of entry points.
+
+    Raises:
+        InputError: an entry point names something that is no concrete subclass of `base`.
     """
     package = importlib.import_module(room)
     found: list[type[T]] = []
@@ -31,5 +36,11 @@ def members(room: str, base: type[T], group: str) -> tuple[type[T], ...]:
             and value.__module__ == module.__name__
         ]
     for entry in sorted(entry_points(group=group), key=lambda entry: entry.name):
-        found.append(entry.load())
+        member = entry.load()
+        if not (inspect.isclass(member) and issubclass(member, base) and not inspect.isabstract(member)):
+            raise InputError(
+                f"entry point '{entry.name}' of the group '{group}' is '{entry.value}', which is no {base.__name__}; "
+                "update or remove the package that names it"
+            )
+        found.append(member)
     return tuple(found)

@@ -14,9 +14,10 @@ def energy(energy_pj: float) -> str:
     """
     if energy_pj == 0:
         return "0 pJ"
+    rounded = float(f"{energy_pj:.2e}")  # before the prefix is chosen: 999.96 pJ are 1.00 nJ
     for scale, unit in _ENERGY:
-        if abs(energy_pj) >= 0.9995 * scale or unit == "pJ":
-            return f"{_three(energy_pj / scale)} {unit}"
+        if abs(rounded) >= scale or unit == "pJ":
+            return f"{_three(rounded / scale)} {unit}"
     raise AssertionError("unreachable: the last prefix takes every value")
 
 
@@ -30,9 +31,8 @@ def size(bits: int) -> str:
         return f"{bits} bit"
     if bits < 8 * 1024:
         return f"{_plain(bits / 8)} B"
-    if bits < 8 * 1024**2:
-        return f"{_three(bits / 8 / 1024)} KiB"
-    return f"{_three(bits / 8 / 1024**2)} MiB"
+    kib = bits / 8 / 1024
+    return f"{_three(kib)} KiB" if kib < 1023.5 else f"{_three(kib / 1024)} MiB"
 
 
 def count(number: int) -> str:
@@ -68,10 +68,9 @@ def duration(seconds: float) -> str:
 
 
 def _three(value: float) -> str:
-    """Three significant figures, without an exponent."""
-    magnitude = abs(value)
-    digits = 0 if magnitude >= 99.95 else 1 if magnitude >= 9.995 else 2 if magnitude >= 0.9995 else 3
-    return f"{value:.{digits}f}"
+    """Three significant figures, without an exponent; whole numbers from 100 on."""
+    exponent = int(f"{value:.2e}".partition("e")[2])
+    return f"{value:.{max(0, 2 - exponent)}f}"
 
 
 def _plain(value: float) -> str:

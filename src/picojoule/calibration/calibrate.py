@@ -15,7 +15,7 @@ from picojoule.calibration.observers import OBSERVERS
 from picojoule.calibration.ranges import Range, Ranges
 from picojoule.calibration.statistics import Statistics, observe
 from picojoule.errors import InputError
-from picojoule.formats import Format
+from picojoule.formats import Float32, Format
 from picojoule.network import Network, Site, capture
 from picojoule.plan import Plan
 
@@ -70,7 +70,7 @@ class Calibration:
         """The range of every site at the formats of an expanded plan."""
         exponents = {name: self._exponents(self.network.sites[name], format) for name, format in plan.formats.items()}
         if self.settings.granularity == "network":
-            exponents = self._shared(exponents)
+            exponents = self._shared(exponents, plan)
         sites = {name: Range(found, self.signed(name)) for name, found in exponents.items()}
         return Ranges(sites, self.network.input_shape)
 
@@ -83,11 +83,14 @@ class Calibration:
             self._memory[key] = OBSERVERS[self.settings.observer](statistics, format, self.signed(site.name))
         return self._memory[key]
 
-    def _shared(self, exponents: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
-        """One exponent for all weights and one for all inputs: the largest that any site asks for."""
-        kinds = {name: self.network.sites[name].kind for name in exponents}
-        top = {kind: max(exponents[name][0] for name in exponents if kinds[name] == kind) for kind in kinds.values()}
-        return {name: (top[kinds[name]],) for name in exponents}
+    def _shared(self, exponents: Mapping[str, tuple[int, ...]], plan: Plan) -> dict[str, tuple[int, ...]]:
+        """One exponent for all weights and one for all inputs: the largest that any quantised site asks for."""
+        top: dict[str, int] = {}
+        for name, (exponent, *_) in exponents.items():
+            if plan.formats[name] != Float32():
+                kind = self.network.sites[name].kind
+                top[kind] = max(exponent, top.get(kind, exponent))
+        return {name: (top.get(self.network.sites[name].kind, own[0]),) for name, own in exponents.items()}
 
 
 def calibrate(

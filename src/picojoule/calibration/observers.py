@@ -46,18 +46,18 @@ def percentile(statistics: Statistics, format: Format, signed: bool) -> tuple[in
 
 
 def least_squares(statistics: Statistics, format: Format, signed: bool) -> tuple[int, ...]:
-    """`mse`: the exponent of least squared error in this format; of two equal ones the larger."""
+    """`mse`: the exponent of least squared error in this format; of equal ones the larger; 0 for an all-zero row."""
+    values = statistics.values.double()
     tops = torch.tensor(largest(statistics, format, signed), dtype=torch.int32)
     best = torch.full(tops.shape, float("inf"), dtype=torch.float64)
     chosen = tops.clone()
     for step in range(_CANDIDATES):
         exponents = (tops + 1 - step).clamp(-EXPONENT_LIMIT, EXPONENT_LIMIT)
-        rounded = format.quantize(statistics.values, exponents.reshape(-1, 1), signed)
-        error = (rounded - statistics.values).double().square().sum(dim=1)
+        error = (format.quantize(values, exponents.reshape(-1, 1), signed) - values).square().sum(dim=1)
         better = error < best
         best = torch.where(better, error, best)
         chosen = torch.where(better, exponents, chosen)
-    return tuple(int(exponent) for exponent in chosen.tolist())
+    return tuple(torch.where(statistics.largest == 0, 0, chosen).tolist())
 
 
 OBSERVERS: Mapping[str, Observer] = {"max": largest, "percentile": percentile, "mse": least_squares}

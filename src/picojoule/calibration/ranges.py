@@ -43,7 +43,10 @@ class Ranges:
         object.__setattr__(self, "sites", MappingProxyType(dict(self.sites)))
 
     def __hash__(self) -> int:
-        return hash((tuple(self.sites.items()), self.input_shape))
+        return hash((frozenset(self.sites.items()), self.input_shape))  # the order of sites says nothing
+
+    def __reduce__(self) -> tuple[type["Ranges"], tuple[dict[str, Range], tuple[int, ...]]]:
+        return Ranges, (dict(self.sites), self.input_shape)  # a mapping proxy can neither be copied nor pickled
 
     def to_json(self) -> str:
         """The text of `ranges.json`."""

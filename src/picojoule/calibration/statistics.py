@@ -4,6 +4,7 @@ Weights are kept whole, by output channel. Of inputs, which can be billions of v
 calibration sample and a seeded random sample of values is kept for the observers that look at the distribution.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from picojoule.errors import DataError
 from picojoule.network import Network, NetworkModule, Site
 
 SAMPLE = 1 << 16
-"""Values kept per site of inputs."""
+"""Values kept per site of inputs, drawn evenly from all batches."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,19 +38,21 @@ def observe(network: Network, x: Tensor, batch: int = 256) -> Mapping[str, Stati
     """The statistics of every site of a network over the calibration samples x [n, ...].
 
     Raises:
-        DataError: a value is NaN or Inf on these samples; the message names the site.
+        DataError: there is no sample, or a value is NaN or Inf on these; the message names the site.
     """
+    if len(x) == 0:
+        raise DataError("there are no calibration samples; give at least one")
     found: dict[str, Statistics] = {}
     probes: dict[str, nn.Module] = {}
     for site in network.sites.values():
         if site.kind == "weights":
             found[site.name] = _of_weights(network.tensors[site.tensor])
         else:
-            probes[site.name] = _Probe(site, quota=max(1, SAMPLE * batch // max(len(x), batch)))
+            probes[site.name] = _Probe(site, share=SAMPLE / (site.count * len(x)))
     module = NetworkModule(network, probes).eval()
     with torch.no_grad():
         for part in x.split(batch):
-            module(part)
+            module(part.float())
     found |= {name: probe.statistics() for name, probe in probes.items() if isinstance(probe, _Probe)}
     return {name: found[name] for name in network.sites}
 
@@ -62,9 +65,9 @@ def _of_weights(weights: Tensor) -> Statistics:
 class _Probe(nn.Module):
     """Passes a value on and remembers its extremes and some of its elements."""
 
-    def __init__(self, site: Site, quota: int) -> None:
+    def __init__(self, site: Site, share: float) -> None:
         super().__init__()
-        self._site, self._quota = site, quota
+        self._site, self._share = site, share
         self._parts: list[Tensor] = []
         self._lowest, self._largest = float("inf"), 0.0
         self._random = torch.Generator().manual_seed(0)
@@ -79,8 +82,9 @@ class _Probe(nn.Module):
         self._lowest = min(self._lowest, low)
         self._largest = max(self._largest, abs(low), abs(high))
         flat = x.detach().reshape(-1).float()
-        if len(flat) > self._quota:
-            flat = flat[torch.randint(len(flat), (self._quota,), generator=self._random)]
+        quota = math.ceil(len(flat) * self._share)
+        if len(flat) > quota:
+            flat = flat[torch.randint(len(flat), (quota,), generator=self._random)]
         self._parts.append(flat.clone())
         return x
 

@@ -49,11 +49,11 @@ def search(
     folder = out or Path("runs") / f"{model.rpartition(':')[2]}-{strategy}"
     keeps = _keeps(keep)
     span, budget = options.bits(bits), options.duration(time_budget)
-    network = load_model(model, checkpoint, seed)
-    loaded = options.load_data(data, mean, std, resize)
     about = {"model": model, "data": data, "checkpoint": None if checkpoint is None else checkpoint.name,
              "mean": mean, "std": std, "resize": resize}  # fmt: skip
-    with screen.progress(quiet=json) as listener:
+    with screen.work(), screen.progress(quiet=json) as listener:
+        network = load_model(model, checkpoint, seed)
+        loaded = options.load_data(data, mean, std, resize)
         try:
             result = run_search(
                 network, loaded, keep=keeps, strategy=strategy, rescale=rescale, observer=observer, signed=signed,

@@ -29,14 +29,15 @@ def inspect(
     json: options.Json = False,
 ) -> None:
     """Show a network's layers, MACs and sizes, and what cannot be quantised."""
-    module = load_model(model, checkpoint)
-    if data is not None:
-        example = options.load_data(data, None, None, resize).held_out.x[:1]
-    elif ":" not in model:
-        example = zoo.example(model)
-    else:
-        raise InputError("give --data, so that the shape of the network's input is known")
-    network = capture(module, example)
+    with screen.work():
+        module = load_model(model, checkpoint)
+        if data is not None:
+            example = options.load_data(data, None, None, resize).held_out.x[:1]
+        elif ":" not in model:
+            example = zoo.example(model)
+        else:
+            raise InputError("give --data, so that the shape of the network's input is known")
+        network = capture(module, example)
     if json:
         screen.plain(json_text.dumps(_described(network), indent=2) + "\n")
     else:
@@ -60,15 +61,16 @@ def energy(
 ) -> None:
     """Show what a plan costs, layer by layer, beside the same network in 16 and 8 bits and in float32."""
     asked = Plan.load(plan)
-    module = load_model(model, checkpoint, seed)
-    loaded = options.load_data(data, mean, std, resize)
-    priced = price(module, loaded, asked, platform, rescale, observer, signed, seed)
+    with screen.work():
+        module = load_model(model, checkpoint, seed)
+        loaded = options.load_data(data, mean, std, resize)
+        priced = price(module, loaded, asked, platform, rescale, observer, signed, seed)
     if json:
         screen.plain(priced.to_json())
         return
     if priced.energy is None:
         raise InputError(f"platform '{platform}' has no figure for float32, and the plan leaves everything there")
-    screen.show(tables.energies(priced.network, priced.energy))
+    screen.show(tables.energies(priced.energy))
     for label, baseline in priced.baselines.items():
         ratio = "no figure" if baseline is None else units.energy(baseline.total_pj)
         times = "" if baseline is None else f", {baseline.total_pj / priced.energy.total_pj:.2f} times the plan's"

@@ -43,8 +43,10 @@ def spread(arguments: list[str]) -> list[str]:
     rest = list(arguments)
     while rest:
         argument = rest.pop(0)
-        values = list(takewhile(_is_number, rest)) if argument == "--keep" else []
+        option, equals, first = argument.partition("=")
+        values = list(takewhile(_is_number, rest)) if option == "--keep" else []
         del rest[: len(values)]
+        values = [first, *values] if option == "--keep" and equals else values
         result += [part for value in values for part in ("--keep", value)] or [argument]
     return result
 

@@ -27,7 +27,10 @@ ObserverName = Annotated[
     str, typer.Option("--observer", metavar="max|percentile|mse", help="How exponents are chosen.")
 ]
 Signed = Annotated[str, typer.Option("--signed", metavar="auto|always", help="auto: unsigned where never negative.")]
-Seed = Annotated[int, typer.Option("--seed", help="Shuffles the splits; the same seed gives the same result.")]
+Seed = Annotated[
+    int,
+    typer.Option("--seed", min=0, max=2**32 - 1, help="Shuffles the splits; the same seed gives the same result."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 

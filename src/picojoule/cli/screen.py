@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
@@ -12,14 +12,13 @@ from rich.progress import Progress as Bar
 from picojoule import units
 from picojoule.jobs.progress import Listener, Progress, silent
 
-WIDTH = 160
-"""Columns when the output is not a terminal, so that no table is cut."""
+WIDTH = 10_000
+"""Columns to lay tables out in. A terminal wraps what is longer than its lines, where rich would cut figures off."""
 
 
 def show(*parts: RenderableType) -> None:
     """Print to standard output."""
-    terminal = sys.stdout.isatty()
-    console = Console(width=None if terminal else WIDTH, highlight=False, soft_wrap=not terminal)
+    console = Console(width=WIDTH, highlight=False, soft_wrap=True)
     for part in parts:
         console.print(part)
 
@@ -27,6 +26,13 @@ def show(*parts: RenderableType) -> None:
 def plain(text: str) -> None:
     """Print a text as it is, for machines."""
     sys.stdout.write(text)
+
+
+@contextmanager
+def work() -> Iterator[None]:
+    """Keep standard output for results: what the user's own code prints meanwhile goes to standard error."""
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 @contextmanager
@@ -48,6 +54,9 @@ def _bar() -> Iterator[Listener]:
         task = bar.add_task("", left="")
 
         def listen(event: Progress) -> None:
+            if event.bound == 0:  # a remark, which the bar would soon hide
+                bar.console.print(event.stage, soft_wrap=True, highlight=False, markup=False)
+                return
             what = f"{event.stage}  {event.detail}" if event.detail else event.stage
             left = "" if event.seconds is None else f"at most {units.duration(event.seconds)} left"
             bar.update(task, description=what, completed=event.done, total=event.bound, left=left)

@@ -22,6 +22,9 @@ class Accuracy:
     correct: float
     total: int
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "correct", float(self.correct))
+
     @property
     def value(self) -> float:
         """The fraction that is correct."""

@@ -12,8 +12,8 @@ from picojoule.evaluate.metrics import Metric, check_scores, top1
 from picojoule.plan import Plan
 from picojoule.quantize import quantize
 
-BATCH = 250
-"""Samples per batch: the fastest on CPUs whose caches hold a few megabytes."""
+BATCH = 100
+"""Samples per batch. ResNet-20 takes 0.30 s for 500 images in batches of 100 on two cores, 0.46 s in batches of 250."""
 
 
 class Evaluator(abc.ABC):

@@ -7,6 +7,7 @@ beside the values, so the same format serves every site, and a plan that names f
 import abc
 from typing import ClassVar, Self
 
+import torch
 from torch import Tensor
 
 EXPONENT_LIMIT = 96
@@ -81,8 +82,11 @@ class Format(abc.ABC):
 
 
 def power_of_two(exponent: int | Tensor, like: Tensor) -> float | Tensor:
-    """2^exponent exactly: a float for a whole number, for a tensor one of `like`'s dtype and device."""
+    """2^exponent for exponents within [-126, 127]: a float for a whole number, else of `like`'s dtype and device.
+
+    A tensor's powers are laid down as float32 bits, exact on every device, where `pow` promises a few ulp.
+    """
     if isinstance(exponent, int):
         return float(2.0**exponent)
-    ones = exponent.new_ones((), dtype=like.dtype, device=like.device)
-    return ones.ldexp(exponent.to(like.device))
+    biased = exponent.to(like.device, torch.int32) + 127
+    return (biased << 23).view(torch.float32).to(like.dtype)

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from picojoule import data, files, zoo
 from picojoule.data import Samples
+from picojoule.jobs.models import load_checkpoint
 from picojoule.jobs.progress import Listener, Progress, silent
 from picojoule.jobs.search import search
 from picojoule.search import Result
@@ -24,6 +25,7 @@ def demo(out: Path | str = "runs/demo", seed: int = 0, listener: Listener = sile
 
     Raises:
         DataError: the package that holds the digits is not installed.
+        FileError: the folder cannot be written, or the kept weights cannot be read.
         UnreachableFloorError: as `search`.
     """
     loaded = data.load("mnist5k")
@@ -31,8 +33,10 @@ def demo(out: Path | str = "runs/demo", seed: int = 0, listener: Listener = sile
     model = zoo.create("lenet5", seed=seed)
     kept = Path(out) / "lenet5.safetensors"
     if kept.is_file():
-        model.load_state_dict(load_file(kept))
+        load_checkpoint(model, kept)
     else:
+        files.write_bytes(kept.with_name(".writable"), b"")  # before the training, so that no minute is lost
+        kept.with_name(".writable").unlink()
         train(model, loaded.train, seed, listener)
         with files.replacing(kept) as beside:
             save_file(model.state_dict(), beside)

@@ -1,6 +1,7 @@
 """Where a model comes from: the user's own code or the zoo, and its weights from a file that cannot run code."""
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from picojoule import zoo
 from picojoule.errors import FileError, InputError
-from picojoule.userref import call
+from picojoule.userref import call, resolve
 
 
 def load_model(reference: str, checkpoint: Path | str | None = None, seed: int = 0) -> nn.Module:
@@ -27,9 +28,17 @@ def load_model(reference: str, checkpoint: Path | str | None = None, seed: int =
         FileError: the checkpoint cannot be read, or is of another network.
     """
     if ":" in reference:
+        if isinstance(made := resolve(reference), nn.Module):
+            raise InputError(
+                f"model '{reference}' is a {type(made).__name__}, already made; give a function that returns it"
+            )
         model = call(reference)
         if not isinstance(model, nn.Module):
             raise InputError(f"model '{reference}' returned {type(model).__name__}, expected a torch.nn.Module")
+    elif reference.endswith(".py"):
+        raise InputError(
+            f"model '{reference}' names a file; give the function in it that returns the model, as '{reference}:NAME'"
+        )
     else:
         model = zoo.create(reference, seed=seed)
     if checkpoint is not None:
@@ -43,8 +52,8 @@ def load_checkpoint(model: nn.Module, path: Path) -> None:
     Raises:
         FileError: the file cannot be read, holds no weights, or its names and shapes are not the model's.
     """
-    found = _strip(_unnest(_read(path), path))
     own = model.state_dict()
+    found = _strip(_unnest(_read(path), path), own)
     counters = {name for name in own if name.endswith("num_batches_tracked")}  # older torch did not store them
     missing = [name for name in own if name not in found and name not in counters]
     extra = [name for name in found if name not in own]
@@ -66,7 +75,9 @@ def _read(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the file's pickle protocol; what matters is refused below
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise FileError(
             f"checkpoint '{path}' holds more than weights, or is damaged, and is not loaded, since it could run code; "
@@ -80,14 +91,18 @@ def _unnest(content: Any, path: Path) -> Mapping[str, Tensor]:
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
-    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
-        raise FileError(f"checkpoint '{path}' holds no weights: expected a table of tensors, or one under 'state_dict'")
-    return content
+    if isinstance(content, Mapping):
+        tensors = {
+            name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)
+        }
+        if content and len(tensors) == len(content):
+            return tensors
+    raise FileError(f"checkpoint '{path}' holds no weights: expected a table of tensors, or one under 'state_dict'")
 
 
-def _strip(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The names without the `module.` that DataParallel puts in front of all of them."""
-    if all(name.startswith("module.") for name in tensors):
+def _strip(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The names without the `module.` that DataParallel puts in front of all, unless the model's own have it too."""
+    if all(name.startswith("module.") for name in tensors) and not all(name.startswith("module.") for name in own):
         return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
     return dict(tensors)
 

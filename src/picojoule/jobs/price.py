@@ -7,9 +7,8 @@ from typing import Any
 from torch import nn
 
 from picojoule import files
-from picojoule.calibration import Settings
 from picojoule.energy import EnergyReport, Platform, Sparsity
-from picojoule.jobs.setup import BASELINES, prepare
+from picojoule.jobs.setup import BASELINES, prepare, range_settings
 from picojoule.network import Network
 from picojoule.plan import Plan
 
@@ -50,7 +49,7 @@ def price(
     Raises:
         InputError: anything the user gave that cannot be used, such as a plan that names unknown sites.
     """
-    setup = prepare(model, data, Settings(observer, rescale, signed), platform, _any_metric, seed)
+    setup = prepare(model, data, range_settings(observer, rescale, signed), platform, _any_metric, seed)
     expanded = plan.expand(setup.network)
     energy, sparsity = setup.price(expanded)
     baselines = {label: setup.price(setup.baseline(label))[0] for label in BASELINES}

@@ -4,21 +4,22 @@ The three splits keep the floor honest: ranges come from the calibration split, 
 and what is stated in the end from the report split, which nothing was decided on.
 """
 
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import nn
 
-from picojoule.calibration import Settings
 from picojoule.data import Samples, Splits
 from picojoule.energy import Platform
 from picojoule.errors import InputError, UnreachableFloorError
 from picojoule.evaluate import Accuracy, Floor, Metric, PlainEvaluator, check_keep
 from picojoule.jobs.progress import Listener, Progress, silent
-from picojoule.jobs.setup import BASELINES, Setup, prepare
+from picojoule.jobs.setup import BASELINES, Setup, prepare, range_settings
 from picojoule.network import Network
 from picojoule.plan import Plan
 from picojoule.search import (
@@ -33,6 +34,8 @@ from picojoule.search import (
     Strategy,
     strategies,
 )
+
+T = TypeVar("T")
 
 
 def search(
@@ -69,13 +72,17 @@ def search(
         KeyboardInterrupt: after the best so far is saved to `out`.
     """
     keeps = _keeps(keep)
-    low, high = bits
-    if not 1 <= low <= high <= 16:
-        raise InputError(f"bits {low}:{high} cannot be searched; give the least and the most bits within 1:16")
+    low, high = _bits(bits)
+    if time_budget is not None and not (isinstance(time_budget, int | float) and time_budget >= 0):
+        raise InputError(f"time_budget {time_budget!r} cannot be used; give seconds, 0 or more")
+    try:
+        json.dumps(about, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"about cannot be kept in a result: {error}") from error
     if strategy not in strategies():
         raise InputError(f"strategy '{strategy}' is not known; choose one of {', '.join(strategies())}")
-    settings = Settings(observer, rescale, signed)
-    setup = prepare(model, data, settings, platform, metric, seed, splits, device)
+    ranged = range_settings(observer, rescale, signed)
+    setup = prepare(model, data, ranged, platform, metric, seed, splits, device)
     deadline = None if time_budget is None else time.monotonic() + time_budget
     with Journal(None if out is None else Path(out) / "journal.sqlite") as journal:
         if journal.set_aside is not None:
@@ -129,12 +136,14 @@ class _Run:
         if reference.correct == 0:
             raise InputError("the float network is right on no sample of the search split; are its weights loaded?")
         outcomes = [self._floor(keep, reference) for keep in keeps]
-        self._stage, self._detail, self._done, self._remaining = "report split", "", 0, len(keeps) + len(BASELINES)
-        points = tuple(self._point(f"{keep:g}", keep, outcome) for keep, outcome in zip(keeps, outcomes, strict=True))
-        baselines = {
-            label: self._point(label, None, _Outcome(self._setup.baseline(label), "baseline")) for label in BASELINES
-        }
-        return Result(self._setup.network, points, baselines, {**settings, **self._setup.described()})
+        asked: list[tuple[str, float | None, _Outcome]]
+        asked = [(f"{keep:g}", keep, outcome) for keep, outcome in zip(keeps, outcomes, strict=True)]
+        asked += [(label, None, _Outcome(self._setup.baseline(label), "baseline")) for label in BASELINES]
+        self._stage, self._detail, self._done, self._remaining = "report split", "", 0, 2 * len(asked)  # both splits
+        points = [self._finished(partial(self._point, *each)) for each in asked]
+        baselines = {point.label: point for point in points[len(keeps) :]}
+        described = {**settings, **self._setup.described()}
+        return Result(self._setup.network, tuple(points[: len(keeps)]), baselines, described)
 
     def _floor(self, keep: float, reference: Accuracy) -> _Outcome:
         """Search one floor, until it is done, the time is up or the user stops it."""
@@ -157,7 +166,7 @@ class _Run:
         except KeyboardInterrupt:
             self.interrupted, status = True, "stopped"
         plan = self._problem.widest() if last is None else last.plan
-        accuracy = self._whatever_the_time(plan) if last is None else last.accuracy
+        accuracy = self._finished(lambda: self._whatever_the_time(plan)) if last is None else last.accuracy
         if floor.holds(accuracy):
             return _Outcome(plan, status, tuple(log))
         return _Outcome(plan, "unreachable", tuple(log), self._blockers(floor))
@@ -167,7 +176,7 @@ class _Run:
         alone: dict[str, Accuracy] = {}
         everywhere_float = self._setup.baseline("float32")
         widest = self._problem.widest().formats
-        self._stage, self._remaining = "what blocks the floor", len(widest)
+        self._stage, self._detail, self._done, self._remaining = "what blocks the floor", "", 0, len(widest)
         try:
             for site, format in widest.items():
                 alone[site] = self._search.accuracy(everywhere_float.replace(site, format))
@@ -198,6 +207,16 @@ class _Run:
         energy, _ = self._setup.price(plan)
         return float("inf") if energy is None else energy.total_pj
 
+    def _finished(self, work: Callable[[], T]) -> T:
+        """What every result needs: the first Ctrl-C is noted and the work done all the same; a second one ends it."""
+        try:
+            return work()
+        except KeyboardInterrupt:
+            if self.interrupted:
+                raise
+            self.interrupted = True
+            return work()
+
     def _whatever_the_time(self, plan: Plan) -> Accuracy:
         """An accuracy that every result needs, however late it is."""
         deadline, self._search.deadline = self._search.deadline, None
@@ -221,8 +240,20 @@ class _Run:
         self._listener(Progress(self._stage, self._done, self._done + self._remaining, left, self._detail))
 
 
+def _bits(bits: tuple[int, int]) -> tuple[int, int]:
+    if not (isinstance(bits, tuple | list) and len(bits) == 2 and all(isinstance(each, int) for each in bits)):
+        raise InputError(f"bits {bits} cannot be searched; give the least and the most bits, such as (1, 16)")
+    low, high = bits
+    if not 1 <= low <= high <= 16:
+        raise InputError(f"bits {low}:{high} cannot be searched; give the least and the most bits within 1:16")
+    return low, high
+
+
 def _keeps(keep: float | Sequence[float]) -> tuple[float, ...]:
-    keeps = (float(keep),) if isinstance(keep, int | float) else tuple(map(float, keep))
+    try:
+        keeps = (float(keep),) if isinstance(keep, int | float) else tuple(map(float, keep))
+    except (TypeError, ValueError):
+        raise InputError(f"keep {keep!r} is not understood; give a number such as 0.99, or several") from None
     if not keeps:
         raise InputError("give at least one relative accuracy to keep, such as 0.99")
     for value in keeps:

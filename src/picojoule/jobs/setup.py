@@ -7,20 +7,20 @@ import hashlib
 import json
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
 
-from picojoule.calibration import Calibration, Settings
+from picojoule.calibration import GRANULARITIES, Calibration, Settings
 from picojoule.data import Samples, Splits, as_loaded, split
 from picojoule.energy import EnergyReport, Platform, Sparsity, energy
 from picojoule.errors import DataError, InputError, PlatformError
 from picojoule.evaluate import METRICS, Metric, check_labels, measure_sparsity
 from picojoule.formats import Fixed, Float32
+from picojoule.jobs.metric import choose
 from picojoule.network import Network, capture
 from picojoule.plan import Plan
-from picojoule.userref import resolve
 
 BASELINES = ("fixed16", "fixed8", "float32")
 """What every plan is measured against: the same network in these formats, on the same platform."""
@@ -83,6 +83,17 @@ class Setup:
         }
 
 
+def range_settings(observer: str, rescale: str, signed: str) -> Settings:
+    """How ranges are chosen; `rescale` is what jobs call the granularity.
+
+    Raises:
+        InputError: one of them is not known.
+    """
+    if rescale not in GRANULARITIES:
+        raise InputError(f"rescale '{rescale}' is not known; choose one of {', '.join(GRANULARITIES)}")
+    return Settings(observer, rescale, signed)
+
+
 def prepare(
     model: nn.Module | Network,
     data: object,
@@ -98,7 +109,8 @@ def prepare(
     Raises:
         InputError: anything the user gave that cannot be used.
     """
-    chosen, name = _metric(metric)
+    _check_device(device)
+    chosen, name = choose(metric)
     priced = platform if isinstance(platform, Platform) else Platform.load(platform)
     if splits is None:
         splits = split(as_loaded(data), seed=seed)
@@ -118,20 +130,9 @@ def prepare(
     return Setup(network, splits, calibration, priced, chosen, name, device)
 
 
-def _metric(metric: str | Metric) -> tuple[Metric, str]:
-    """The metric and its name; a user's function is named with a hash of its code, since accuracies depend on it."""
-    if isinstance(metric, str) and metric in METRICS:
-        return METRICS[metric], metric
-    if isinstance(metric, str) and ":" not in metric:
-        raise InputError(f"metric '{metric}' is not known; give one of {', '.join(METRICS)}, or path.py:function")
-    function = cast(Metric, resolve(metric) if isinstance(metric, str) else metric)
-    return function, _named(function)
-
-
-def _named(metric: Metric) -> str:
-    name = getattr(metric, "__qualname__", type(metric).__name__)
-    code = getattr(metric, "__code__", None)
-    if code is None:
-        return name
-    content = code.co_code + repr((code.co_consts, code.co_names)).encode()
-    return f"{name} {hashlib.sha256(content).hexdigest()[:12]}"
+def _check_device(device: str) -> None:
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        said = str(error).splitlines()[0]
+        raise InputError(f"device '{device}' cannot be used: {said}") from error

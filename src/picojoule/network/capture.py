@@ -6,6 +6,7 @@ user's code; what can run but not be quantised is kept in floating point and lis
 
 import copy
 import linecache
+import math
 import traceback
 import warnings
 from pathlib import Path
@@ -14,12 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 from torch.export.graph_signature import InputKind
+from torch.nn.parameter import is_lazy
 
 from picojoule.errors import CaptureError, InputError
 from picojoule.network import fold, ops
 from picojoule.network.graph import Network, Node, Ref
 
-_LIBRARIES = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]))
+_ANY_BATCH = "write shapes with x.shape[0] or -1 instead of a number (for example x.flatten(1))"
+_FIXED_BATCH = f"the model fixes its batch size: it can be captured for a batch of 2 only; {_ANY_BATCH}"
+_LIBRARIES = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]), "<eval_with_key>")
 
 
 def capture(model: nn.Module | Network, example: Tensor) -> Network:
@@ -39,17 +43,30 @@ def capture(model: nn.Module | Network, example: Tensor) -> Network:
         raise CaptureError(f"expected a torch.nn.Module to capture, found {type(model).__name__}")
     if not isinstance(example, Tensor) or example.dim() < 2 or len(example) == 0:
         raise CaptureError("the example must be one batch, a tensor [n, ...] with n >= 1")
-    model = copy.deepcopy(model).cpu().float().eval()
+    model = _copied(model)
     _check_finite(model)
     example = example[:1].detach().cpu().float()
     exported = _export(model, torch.cat([example, example]))
     nodes, tensors, output = _convert(exported)
-    nodes, tensors = fold.constants(nodes, tensors, output)
+    nodes, tensors, output = fold.constants(nodes, tensors, output)
     nodes, tensors, output = fold.batch_norms(nodes, tensors, output)
     nodes, tensors = fold.dead_code(nodes, tensors, output)
     network = Network(tuple(nodes), tensors, output)
+    if None not in network.by_name[output].shape:
+        raise CaptureError(_FIXED_BATCH)
     _check_finite_network(network)
     return network
+
+
+def _copied(model: nn.Module) -> nn.Module:
+    try:
+        copied = copy.deepcopy(model)
+    except Exception as error:
+        raise CaptureError(f"the model cannot be copied: {_first_line(error)}") from error
+    for name, tensor in [*copied.named_parameters(), *copied.named_buffers()]:
+        if is_lazy(tensor):
+            raise CaptureError(f"the model's '{name}' has no shape yet; call the model once on a sample")
+    return copied.cpu().float().eval()
 
 
 def _check_finite(model: nn.Module) -> None:
@@ -74,11 +91,7 @@ def _export(model: nn.Module, example: Tensor) -> torch.export.ExportedProgram:
     dynamic = ({0: torch.export.Dim.AUTO},)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.export's own deprecations; nothing the user can change
-        try:
-            with torch.no_grad():
-                model(example)  # the plain call first: a wrong shape then shows torch's own words, not export's
-        except Exception as error:
-            raise CaptureError(f"the model fails on an input of shape {_batch(example)}: {_where(error)}") from error
+        _call_plainly(model, example)  # first: a wrong shape then shows torch's own words, not export's
         try:
             exported = torch.export.export(model, (example,), dynamic_shapes=dynamic, strict=False)
             functional: torch.export.ExportedProgram = exported.run_decompositions({})
@@ -87,13 +100,44 @@ def _export(model: nn.Module, example: Tensor) -> torch.export.ExportedProgram:
             raise CaptureError(f"the model cannot be captured by torch.export: {_where(error)}") from error
 
 
+def _call_plainly(model: nn.Module, example: Tensor) -> None:
+    """Run the model on a batch of two; it must neither fail nor draw random numbers."""
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        before = torch.get_rng_state()
+        try:
+            model(example)
+        except Exception as error:
+            if _takes(model, example[:1]):
+                raise CaptureError(
+                    f"the model takes one sample but no batch of 2: {_where(error)}; {_ANY_BATCH}"
+                ) from error
+            raise CaptureError(f"the model fails on an input of shape {_batch(example)}: {_where(error)}") from error
+        if not torch.equal(before, torch.get_rng_state()):
+            raise CaptureError(
+                "the model draws random numbers in evaluation mode, so no accuracy of it is certain; "
+                "give functional dropout training=self.training"
+            )
+
+
+def _takes(model: nn.Module, example: Tensor) -> bool:
+    try:
+        model(example)
+    except Exception:
+        return False
+    return True
+
+
 def _batch(example: Tensor) -> str:
     return "[n, " + ", ".join(str(size) for size in example.shape[1:]) + "]"
 
 
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
 def _where(error: BaseException) -> str:
     """One line: what torch said and the last line of the user's own code that it happened in."""
-    message = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    message = _first_line(error)
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if not frame.filename.startswith(_LIBRARIES) and "frozen" not in frame.filename:
             line = linecache.getline(frame.filename, frame.lineno or 0).strip()
@@ -118,9 +162,13 @@ def _convert(exported: torch.export.ExportedProgram) -> tuple[list[Node], dict[s
             name = _placeholder(exported, node, specs[node.name], nodes, tensors, aliases)
         elif node.op == "call_function":
             name = _call(node, names, nodes)
-        else:
+        elif node.op == "output":
             output = _output(node, names)
             continue
+        else:
+            user = next(iter(node.users), node)
+            name = ops.short(_op_name(user.target))
+            raise CaptureError(f"operation '{name}' cannot be part of a network{_line_of(user)}")
         names[node] = name
     return nodes, tensors, output
 
@@ -139,10 +187,7 @@ def _placeholder(
             raise CaptureError("the model takes more than one input; picojoule captures models of one tensor")
         shape = _shape(node)
         if shape[0] is not None:
-            raise CaptureError(
-                "the model fixes its batch size: it was captured for a batch of 2 only; "
-                "write shapes with x.shape[0] or -1 instead of a number (for example x.flatten(1))"
-            )
+            raise CaptureError(_FIXED_BATCH)
         nodes.append(Node("input", "input", shape=shape))
         return "input"
     target = spec.target
@@ -167,9 +212,8 @@ def _call(node: fx.Node, names: dict[fx.Node, str], nodes: list[Node]) -> str:
         ops.resolve(op)
     except CaptureError as error:
         raise CaptureError(f"{error}{_line_of(node)}") from error
-    taken = {earlier.name for earlier in nodes}
-    name = next(name for name in (node.name, *(f"{node.name}_{k}" for k in range(1, 1 << 20))) if name not in taken)
-    nodes.append(Node(name, op, args, kwargs, _shape(node)))
+    name = fold.free(node.name, {earlier.name for earlier in nodes})
+    nodes.append(Node(name, op, args, kwargs, _shape(node), _rows(node)))
     return name
 
 
@@ -206,8 +250,20 @@ def _shape(node: fx.Node) -> tuple[int | None, ...]:
     return tuple(size if isinstance(size, int) else None for size in value.shape)
 
 
+def _rows(node: fx.Node) -> int:
+    """How many entries of the batch's dimension belong to one sample; the graph was captured with a batch of 2."""
+    value = node.meta.get("val")
+    if not isinstance(value, Tensor):
+        return 1
+    sizes: list[Any] = [size for size in value.shape if not isinstance(size, int)]
+    entries = [size.node.hint or 2 for size in sizes]
+    return max(1, math.prod(entries) // 2)
+
+
 def _output(node: fx.Node, names: dict[fx.Node, str]) -> str:
     results = node.args[0]
-    if not isinstance(results, tuple | list) or len(results) != 1 or not isinstance(results[0], fx.Node):
+    if not isinstance(results, tuple | list) or len(results) != 1:
         raise CaptureError("the model returns more than one tensor; wrap it so that it returns one")
+    if not isinstance(results[0], fx.Node):
+        raise CaptureError("the model returns no tensor; wrap it so that it returns one")
     return names[results[0]]

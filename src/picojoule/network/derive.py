@@ -81,7 +81,7 @@ def _calls(network: Network) -> tuple[list[_Call], list[Leftover]]:
 
 def _why_float(network: Network, inputs: str, weights: str) -> str | None:
     """Why a call of a layer cannot be quantised, or None where it can."""
-    if network.by_name[weights].op != "parameter":
+    if network.by_name[weights].op not in ("parameter", "buffer"):
         return "its weights are computed from the network's values, not stored"
     if network.by_name[base(network, inputs)].op in ("parameter", "buffer"):
         return "its inputs are constant"
@@ -92,6 +92,8 @@ def _leftover(network: Network, node: Node) -> Leftover | None:
     name = ops.short(node.op)
     if name in ops.FLOAT_MAC:
         return Leftover(node.name, node.op, ops.FLOAT_MAC[name], _macs(network, node))
+    if "batch_norm" in name and node.op.endswith(".no_stats"):
+        return Leftover(node.name, node.op, "it has no running statistics, so its results depend on the batch", 0)
     if "batch_norm" in name:
         return Leftover(node.name, node.op, "it does not follow a layer of its own that it could be folded into", 0)
     if name in ops.EXACT or not node.op.startswith("aten.") or not node.shape:
@@ -103,10 +105,11 @@ def _leftover(network: Network, node: Node) -> Leftover | None:
 
 def _macs(network: Network, node: Node) -> int:
     """Multiply-accumulates of one call, per sample: outputs times products per output (0 where the shapes hide it)."""
-    shapes = [network.by_name[ref].shape for ref in node.refs()]
+    read = [network.by_name[ref] for ref in node.refs()]
+    shapes = [value.shape for value in read]
     name = ops.short(node.op)
     if name.startswith("conv_transpose") and len(shapes) > 1:
-        return math.prod(size for size in shapes[0] if size) * math.prod(size or 1 for size in shapes[1][1:])
+        return read[0].count * math.prod(size or 1 for size in shapes[1][1:])
     if name.startswith(("conv", "linear")) and len(shapes) > 1:
         return node.count * math.prod(size or 1 for size in shapes[1][1:])
     if name in ("matmul", "mm", "bmm") and shapes and shapes[0]:
@@ -114,7 +117,7 @@ def _macs(network: Network, node: Node) -> int:
     if name in ("addmm", "baddbmm") and len(shapes) > 1 and shapes[1]:
         return node.count * (shapes[1][-1] or 1)
     if name == "scaled_dot_product_attention" and len(shapes) > 2:
-        queries = math.prod(size for size in shapes[0] if size)
+        queries = read[0].count
         return queries * (shapes[1][-2] or 1) + (queries // (shapes[0][-1] or 1)) * (shapes[1][-2] or 1) * (
             shapes[2][-1] or 1
         )

@@ -5,6 +5,7 @@ bias: `w' = w g / sqrt(v + eps)`, `b' = (b - m) g / sqrt(v + eps) + beta`, compu
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,35 +17,38 @@ from picojoule.network.graph import Node, Ref
 _STORED = ("parameter", "buffer")
 
 
-def constants(nodes: list[Node], tensors: dict[str, Tensor], output: str) -> tuple[list[Node], dict[str, Tensor]]:
-    """Compute each operation whose arguments are all stored tensors (a weight norm, say) and store its result.
+def constants(nodes: list[Node], tensors: dict[str, Tensor], output: str) -> tuple[list[Node], dict[str, Tensor], str]:
+    """Compute each operation whose arguments are all stored tensors (a weight norm, say) and store what others read.
 
     A result that a layer reads as its weights is a parameter named after what it was computed from.
     """
-    tensors = dict(tensors)
     known: dict[str, Any] = dict(tensors)
-    stored = {node.name: node for node in nodes if node.op in _STORED}
-    kept: list[Node] = []
-    renamed: dict[str, str] = {}
-    for original in nodes:
-        node = _renamed(original, renamed)
+    for node in nodes:
         refs = list(node.refs())
-        if node.op in (*_STORED, "input") or not refs or any(ref not in known for ref in refs):
-            kept.append(node)
-            continue
-        value = ops.resolve(node.op)(
-            *[_value(argument, known) for argument in node.args],
-            **{key: _value(argument, known) for key, argument in node.kwargs.items()},
-        )
-        known[node.name] = value
-        if isinstance(value, Tensor):
-            name = _constant_name(refs[0], set(stored) | {other.name for other in nodes})
-            constant = Node(name, "parameter", shape=tuple(value.shape))
-            kept.append(constant)
-            stored[name] = constant
-            tensors[name] = known[name] = value.detach().clone()
-            renamed[node.name] = name
-    return kept, tensors
+        if node.op not in (*_STORED, "input") and refs and all(ref in known for ref in refs):
+            known[node.name] = ops.resolve(node.op)(
+                *[_value(argument, known) for argument in node.args],
+                **{key: _value(argument, known) for key, argument in node.kwargs.items()},
+            )
+    computed = known.keys() - tensors.keys()
+    read = {output, *(ref for node in nodes if node.name not in computed for ref in node.refs())}
+    by_name = {node.name: node for node in nodes}
+    tensors, taken = dict(tensors), set(by_name)
+    kept: list[Node] = []
+    instead: dict[str, Any] = {}
+    for node in nodes:
+        value = known.get(node.name)
+        if node.name not in computed:
+            kept.append(_replaced(node, instead))
+        elif node.name in read and isinstance(value, Tensor):
+            name = _constant_name(node, by_name, taken)
+            taken.add(name)
+            kept.append(Node(name, "parameter", shape=tuple(value.shape)))
+            tensors[name] = value.detach().clone()
+            instead[node.name] = Ref(name)
+        else:
+            instead[node.name] = value
+    return kept, tensors, instead[output].node if output in instead else output
 
 
 def _value(argument: Any, known: Mapping[str, Any]) -> Any:
@@ -53,10 +57,27 @@ def _value(argument: Any, known: Mapping[str, Any]) -> Any:
     return [_value(item, known) for item in argument] if isinstance(argument, tuple) else argument
 
 
-def _constant_name(source: str, taken: set[str]) -> str:
-    """`fc.weight` for what is computed from `fc.parametrizations.weight.original1`, else the source with a number."""
+def _constant_name(node: Node, by_name: Mapping[str, Node], taken: set[str]) -> str:
+    """`fc.weight` for what is computed from `fc.parametrizations.weight.original1`, else the source with a suffix."""
+    sources = _sources(node, by_name)
+    source = next((name for name in sources if ".parametrizations." in name), sources[0])
     stem, mark, rest = source.partition(".parametrizations.")
-    wanted = f"{stem}.{rest.split('.')[0]}" if mark else f"{source}_folded"
+    return free(f"{stem}.{rest.split('.')[0]}" if mark else f"{source}_folded", taken)
+
+
+def _sources(node: Node, by_name: Mapping[str, Node]) -> list[str]:
+    """The stored tensors that a constant is computed from, the nearest first."""
+    reached = {node.name: None}
+    queue = [node]
+    for reader in queue:
+        new = [ref for ref in dict.fromkeys(reader.refs()) if ref not in reached]
+        reached |= dict.fromkeys(new)
+        queue += [by_name[ref] for ref in new]
+    return [name for name in reached if by_name[name].op in _STORED]
+
+
+def free(wanted: str, taken: set[str]) -> str:
+    """The name, with a number where it is taken."""
     return wanted if wanted not in taken else next(n for k in range(2, 1 << 20) if (n := f"{wanted}{k}") not in taken)
 
 
@@ -68,22 +89,31 @@ def batch_norms(
     for norm in [node for node in nodes if "batch_norm" in node.op]:
         by_name = {node.name: node for node in nodes}
         layer = by_name[next(norm.refs())]
-        if not _foldable(nodes, layer, tensors, output):
+        if not (_has_statistics(norm) and _foldable(nodes, layer, tensors, output)):
             continue
         weight, bias = _folded(norm, layer, tensors)
         refs = list(layer.refs())
-        bias_name = refs[2] if len(refs) > 2 else refs[1].removesuffix(".weight") + ".bias"
+        bias_name = refs[2] if len(refs) > 2 else _bias_name(refs[1], {*by_name, *tensors})
         tensors[refs[1]], tensors[bias_name] = weight, bias
         layer_args = (Ref(refs[0]), Ref(refs[1]), Ref(bias_name), *layer.args[3:])
-        replacement = Node(layer.name, layer.op, layer_args, layer.kwargs, layer.shape)
+        replacement = replace(layer, args=layer_args)
         nodes = [replacement if node.name == layer.name else node for node in nodes]
         if len(refs) == 2:
             nodes.insert(0, Node(bias_name, "parameter", shape=tuple(bias.shape)))
-        result = {norm.name: layer.name}
-        result |= {node.name: layer.name for node in nodes if _is_first_of(node, norm.name)}
-        nodes = [_renamed(node, result) for node in nodes if node.name not in result]
-        output = result.get(output, output)
+        result = {norm.name, *(node.name for node in nodes if _is_first_of(node, norm.name))}
+        nodes = [_replaced(node, dict.fromkeys(result, Ref(layer.name))) for node in nodes if node.name not in result]
+        output = layer.name if output in result else output
     return nodes, tensors, output
+
+
+def _bias_name(weight: str, taken: set[str]) -> str:
+    """`conv.bias` beside `conv.weight`, or another name where the model has that one."""
+    stem, dot, leaf = weight.rpartition(".")
+    return free(f"{stem}{dot}bias" if leaf == "weight" else f"{weight}_bias", taken)
+
+
+def _has_statistics(norm: Node) -> bool:
+    return all(isinstance(argument, Ref) for argument in norm.args[3:5])
 
 
 def _foldable(nodes: list[Node], layer: Node, tensors: Mapping[str, Tensor], output: str) -> bool:
@@ -99,11 +129,8 @@ def _foldable(nodes: list[Node], layer: Node, tensors: Mapping[str, Tensor], out
 
 def _folded(norm: Node, layer: Node, tensors: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
     """The layer's weights and bias with the norm in them."""
-    gamma, beta, mean, variance = (
-        tensors[argument.node].double() if isinstance(argument, Ref) else None for argument in norm.args[1:5]
-    )
-    if mean is None or variance is None:
-        raise ValueError(f"batch norm '{norm.name}' has no running statistics")
+    gamma, beta = (tensors[given.node].double() if isinstance(given, Ref) else None for given in norm.args[1:3])
+    mean, variance = (tensors[given.node].double() for given in norm.args[3:5])
     eps = norm.args[-2] if norm.op == "aten.batch_norm.default" else norm.args[-1]
     scale = (variance + eps).rsqrt() * (1.0 if gamma is None else gamma)
     refs = list(layer.refs())
@@ -128,20 +155,15 @@ def dead_code(nodes: list[Node], tensors: dict[str, Tensor], output: str) -> tup
     return kept, {name: tensor for name, tensor in tensors.items() if name in needed}
 
 
-def _renamed(node: Node, names: Mapping[str, str]) -> Node:
-    """The node with its references renamed."""
-    if not any(ref in names for ref in node.refs()):
+def _replaced(node: Node, instead: Mapping[str, Any]) -> Node:
+    """The node with some of the nodes that it reads replaced by other arguments."""
+    if not any(ref in instead for ref in node.refs()):
         return node
-    return Node(
-        node.name,
-        node.op,
-        tuple(_rename(argument, names) for argument in node.args),
-        {key: _rename(argument, names) for key, argument in node.kwargs.items()},
-        node.shape,
-    )
+    kwargs = {key: _replace(argument, instead) for key, argument in node.kwargs.items()}
+    return replace(node, args=tuple(_replace(argument, instead) for argument in node.args), kwargs=kwargs)
 
 
-def _rename(argument: Any, names: Mapping[str, str]) -> Any:
+def _replace(argument: Any, instead: Mapping[str, Any]) -> Any:
     if isinstance(argument, Ref):
-        return Ref(names.get(argument.node, argument.node))
-    return tuple(_rename(item, names) for item in argument) if isinstance(argument, tuple) else argument
+        return instead.get(argument.node, argument)
+    return tuple(_replace(item, instead) for item in argument) if isinstance(argument, tuple) else argument

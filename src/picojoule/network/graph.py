@@ -39,7 +39,8 @@ class Ref:
 class Node:
     """One step: an operation on earlier nodes, or `input`, or a stored tensor (`parameter`, `buffer`).
 
-    `shape` is the result's, with None for the batch; () where the result is not a tensor.
+    `shape` is the result's, with None for the batch; () where the result is not a tensor. `rows` is how many entries
+    of that dimension belong to one sample: more than 1 once a reshape has put others into it ([n, 3, 4] → [3n, 4]).
     """
 
     name: str
@@ -47,11 +48,12 @@ class Node:
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     shape: tuple[int | None, ...] = ()
+    rows: int = 1
 
     @property
     def count(self) -> int:
         """Elements of the result, per sample."""
-        return math.prod(size for size in self.shape if size is not None)
+        return self.rows * math.prod(size for size in self.shape if size is not None)
 
     def refs(self) -> Iterator[str]:
         """The names of the nodes it reads, in order of its arguments, with repeats."""
@@ -66,12 +68,19 @@ class Network:
     """
 
     nodes: tuple[Node, ...]
-    tensors: Mapping[str, Tensor]
+    tensors: Mapping[str, Tensor] = field(repr=False)
     output: str
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tensors", MappingProxyType(dict(self.tensors)))
         _check(self)
+
+    def __reduce__(self) -> tuple[type["Network"], tuple[Any, ...]]:
+        return Network, (
+            self.nodes,
+            dict(self.tensors),
+            self.output,
+        )  # a mapping proxy can be neither copied nor pickled
 
     @cached_property
     def by_name(self) -> Mapping[str, Node]:
@@ -162,11 +171,21 @@ class Network:
             raise FileError(f"{origin} is not a picojoule network: {error!s:.200}") from error
         try:
             table = json.loads(text)
-            if table["version"] != VERSION:
+            if table["version"] != VERSION or isinstance(table["version"], bool):
                 raise FileError(f"{origin}: version {table['version']!r} of a network is not known; expected {VERSION}")
             nodes = tuple(_node_from_json(entry) for entry in table["nodes"])
-            return cls(nodes, tensors, table["output"])
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError, CaptureError) as error:
+            network = cls(nodes, tensors, table["output"])
+            derive.derive(network)  # so that a layer that makes no sense is found here
+            return network
+        except (
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            ArithmeticError,
+            RecursionError,
+            CaptureError,
+        ) as error:
             raise FileError(f"{origin} holds a malformed network: {error!s:.200}") from error
 
     def save(self, path: Path) -> None:
@@ -218,20 +237,25 @@ def _node_to_json(node: Node) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": node.name, "op": node.op, "shape": list(node.shape)}
     if node.args:
         entry["args"] = [_to_json(value) for value in node.args]
+    if node.rows != 1:
+        entry["rows"] = node.rows
     if node.kwargs:
         entry["kwargs"] = {key: _to_json(value) for key, value in node.kwargs.items()}
     return entry
 
 
 def _node_from_json(entry: Mapping[str, Any]) -> Node:
-    unknown = set(entry) - {"name", "op", "shape", "args", "kwargs"}
+    unknown = set(entry) - {"name", "op", "shape", "rows", "args", "kwargs"}
     if unknown or not isinstance(entry["name"], str) or not isinstance(entry["op"], str):
         raise ValueError(f"node {entry!r:.80} is malformed")
     if not all(size is None or (isinstance(size, int) and size >= 0) for size in entry["shape"]):
         raise ValueError(f"node '{entry['name']}' has a malformed shape")
     args = tuple(_from_json(value) for value in entry.get("args", []))
     kwargs = {str(key): _from_json(value) for key, value in entry.get("kwargs", {}).items()}
-    return Node(entry["name"], entry["op"], args, kwargs, tuple(entry["shape"]))
+    rows = entry.get("rows", 1)
+    if not isinstance(rows, int) or rows < 1:
+        raise ValueError(f"node '{entry['name']}' has a malformed number of rows")
+    return Node(entry["name"], entry["op"], args, kwargs, tuple(entry["shape"]), rows)
 
 
 def _to_json(value: Any) -> Any:

@@ -52,6 +52,8 @@ class NetworkModule(nn.Module):
             if step.function is not None:
                 args = [_fill(argument, values) for argument in step.node.args]
                 kwargs = {key: _fill(argument, values) for key, argument in step.node.kwargs.items()}
+                if step.node.op in ops.FACTORY:
+                    kwargs |= _like(x, kwargs)
                 value = step.function(*args, **kwargs)
             else:
                 value = x if step.node.op == "input" else self._stored(step.node.name)
@@ -66,20 +68,23 @@ class NetworkModule(nn.Module):
         *path, leaf = node.name.split(".")
         holder: nn.Module = self
         for part in path:
-            if part not in holder._modules:
-                holder.add_module(part, nn.Module())
-            holder = holder.get_submodule(part)
+            holder._modules.setdefault(part, nn.Module())
+            holder = _submodule(holder, part)
+        # Not by register_parameter and its like: they refuse names that torch or this class has, such as `network`.
         if node.op == "parameter" and tensor.is_floating_point():
-            holder.register_parameter(leaf, nn.Parameter(tensor))
+            holder._parameters[leaf] = nn.Parameter(tensor)
         else:
-            holder.register_buffer(leaf, tensor)
+            holder._buffers[leaf] = tensor
 
     def _stored(self, name: str) -> Tensor:
         *path, leaf = name.split(".")
         holder: nn.Module = self
         for part in path:
-            holder = getattr(holder, part)
-        tensor: Tensor = getattr(holder, leaf)
+            holder = _submodule(holder, part)
+        tensor: Tensor | None = holder._parameters.get(leaf)
+        if tensor is None:
+            tensor = holder._buffers[leaf]
+        assert tensor is not None
         return tensor
 
 
@@ -90,6 +95,18 @@ def float_module(network: Network) -> NetworkModule:
 
 def _key(site: str) -> str:
     return site.replace(".", "/")  # a submodule's name may not contain a dot
+
+
+def _submodule(holder: nn.Module, name: str) -> nn.Module:
+    module = holder._modules[name]
+    assert module is not None
+    return module
+
+
+def _like(x: Tensor, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a tensor made from nothing lies, and its type: those of the network's input."""
+    dtype = kwargs.get("dtype")
+    return {"device": x.device, "dtype": x.dtype if dtype == torch.float32 else dtype}
 
 
 def _steps(network: Network, taps: Mapping[str, nn.Module]) -> tuple[_Step, ...]:

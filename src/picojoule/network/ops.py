@@ -43,6 +43,7 @@ FLOAT_MAC = {
 
 VIEW = frozenset(
     "view reshape flatten unflatten squeeze unsqueeze permute transpose numpy_T t "
+    "movedim moveaxis swapaxes swapdims mT ravel view_as reshape_as _unsafe_view "
     "contiguous clone alias detach dropout feature_dropout alpha_dropout identity".split()
 )
 """Operations that only rearrange a tensor's elements: their result is the same value."""
@@ -51,9 +52,17 @@ EXACT = VIEW | frozenset(
     "relu relu6 hardtanh clamp clamp_min clamp_max max_pool1d max_pool2d avg_pool1d avg_pool2d adaptive_avg_pool1d "
     "adaptive_avg_pool2d adaptive_max_pool2d mean sum add sub neg cat stack pad constant_pad_nd slice select split "
     "split_with_sizes chunk narrow index_select expand repeat channel_shuffle pixel_shuffle flip maximum minimum amax "
+    "hstack vstack concat tile roll unbind expand_as zeros ones full arange eye "
     "upsample_nearest1d upsample_nearest2d sym_size getitem zeros_like new_zeros full_like argmax".split()
 )
 """Operations that integers compute exactly (adds align exponents by shifts; a mean is a sum and one scale)."""
+
+FACTORY = frozenset(
+    f"aten.{name}"
+    for name in "zeros.default ones.default full.default eye.default eye.m arange.default arange.start "
+    "arange.start_step".split()
+)
+"""Operations that make a tensor from nothing but sizes and numbers, such as a recurrent layer's first state."""
 
 _SCALAR: dict[str, Callable[..., Any]] = {
     f"operator.{name}": getattr(operator, name) for name in ("add", "sub", "mul", "floordiv", "mod", "neg", "getitem")
@@ -73,8 +82,9 @@ def short(op: str) -> str:
 def resolve(op: str) -> Callable[..., Any]:
     """The function that computes an operation.
 
-    Only ATen operations that work on tensors and change none of their arguments, and arithmetic on sizes: nothing that
-    opens files, so that a network file from a stranger can compute but do nothing else.
+    Only ATen operations that work on tensors, or fill new ones with numbers, and change none of their arguments, and
+    arithmetic on sizes: nothing that opens files, so that a network file from a stranger can compute but do nothing
+    else.
 
     Raises:
         CaptureError: the operation is not known or not allowed; the message names it.
@@ -85,7 +95,7 @@ def resolve(op: str) -> Callable[..., Any]:
     if len(parts) == 3 and parts[0] == "aten" and all(part.isidentifier() for part in parts):
         packet = getattr(torch.ops.aten, parts[1], None)
         function = getattr(packet, parts[2], None)
-        if isinstance(function, torch._ops.OpOverload) and _harmless(function):
+        if isinstance(function, torch._ops.OpOverload) and (op in FACTORY or _harmless(function)):
             return function
     raise CaptureError(f"operation '{op}' cannot be part of a network: picojoule knows no function of tensors so named")
 

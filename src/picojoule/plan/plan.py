@@ -39,8 +39,15 @@ class Plan:
     def __post_init__(self) -> None:
         object.__setattr__(self, "formats", MappingProxyType(dict(self.formats)))
 
+    def __eq__(self, other: object) -> bool:
+        """Plans are equal with the same keys in the same order, for later keys win."""
+        return isinstance(other, Plan) and tuple(self.formats.items()) == tuple(other.formats.items())
+
     def __hash__(self) -> int:
         return hash(tuple(self.formats.items()))
+
+    def __reduce__(self) -> tuple[type["Plan"], tuple[dict[str, Format]]]:
+        return Plan, (dict(self.formats),)  # a mapping proxy can neither be copied nor pickled
 
     @classmethod
     def parse(cls, formats: Mapping[str, str]) -> "Plan":

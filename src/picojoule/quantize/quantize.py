@@ -33,7 +33,7 @@ def quantize(model: nn.Module | Network, plan: Plan, ranges: Ranges) -> NetworkM
             raise PlanError(
                 f"the ranges of '{name}' have {len(found.exponents)} exponents; the site has {site.channels} channels"
             )
-        taps[name] = Quantizer(format, found, constant=site.kind == "weights")
+        taps[name] = Quantizer(format, found)
     unknown = [name for name in ranges.sites if name not in network.sites]
     if unknown:
         raise PlanError(f"the ranges name '{unknown[0]}', which is no site of the network; calibrate it again")

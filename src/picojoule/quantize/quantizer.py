@@ -18,20 +18,17 @@ class Quantizer(nn.Module):
     """Rounds to `format` at `range`, in the dtype and on the device of its input.
 
     The range is part of the state (`exponents` int32 [1] or [c], `signed` bool), the format is not: it is the plan's.
-    With `constant`, for weights, the result is kept while gradients are off and the tensor unchanged.
     """
 
     exponents: Tensor
     signed: Tensor
 
-    def __init__(self, format: Format, range: Range, constant: bool = False) -> None:
+    def __init__(self, format: Format, range: Range) -> None:
         super().__init__()
         self.format = format
-        self.constant = constant
         self.register_buffer("exponents", torch.tensor(range.exponents, dtype=torch.int32))
         self.register_buffer("signed", torch.tensor(range.signed))
         self._range = range
-        self._kept: tuple[Any, Tensor] | None = None
         self.register_load_state_dict_post_hook(_reread)  # type: ignore[no-untyped-call]
 
     @property
@@ -41,14 +38,6 @@ class Quantizer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x rounded, of the same shape, dtype and device."""
-        if not self.constant or torch.is_grad_enabled():
-            return self._round(x)
-        key = (id(x), x._version, x.dtype, x.device)
-        if self._kept is None or self._kept[0] != key:
-            self._kept = (key, self._round(x))
-        return self._kept[1]
-
-    def _round(self, x: Tensor) -> Tensor:
         exponent: int | Tensor = self._range.exponents[0]
         if len(self._range.exponents) > 1:
             exponent = self.exponents.reshape(-1, *[1] * (x.dim() - 1))
@@ -63,7 +52,6 @@ class Quantizer(nn.Module):
 
 def _reread(module: Quantizer, _: object) -> None:
     module._range = Range(tuple(module.exponents.tolist()), bool(module.signed))
-    module._kept = None
 
 
 class _StraightThrough(torch.autograd.Function):

@@ -59,14 +59,23 @@ def layers(network: Network, point: OperatingPoint) -> Table:
         table.add_row(layer.name, units.count(layer.macs), *_site(layer.inputs, point), *_site(layer.weights, point),
                       *_energies(layer.name, point.energy))  # fmt: skip
     if point.energy is not None:
+        own = {layer.name for layer in network.layers}
+        for charged in (each for each in point.energy.layers.values() if each.name not in own):  # left in float
+            table.add_row(charged.name, units.count(charged.macs), "float32", "", "", "float32", "", "",
+                          *_energies(charged.name, point.energy))  # fmt: skip
         table.add_section()
         report = point.energy
         parts = (report.compute_pj, report.weights_pj, report.activations_pj, report.dram_pj, report.total_pj)
-        table.add_row("all", units.count(network.macs), *[""] * 6, *map(units.energy, parts))
+        table.add_row(
+            "all",
+            units.count(sum(layer.macs for layer in report.layers.values())),
+            *[""] * 6,
+            *map(units.energy, parts),
+        )
     return table
 
 
-def energies(network: Network, report: EnergyReport) -> Table:
+def energies(report: EnergyReport) -> Table:
     """One row per layer of an energy report."""
     table = _table("layer", "MACs", "passes", "input bits", "weight bits", "compute", "weights", "activations", "DRAM",
                    "energy", "share")  # fmt: skip
@@ -77,7 +86,15 @@ def energies(network: Network, report: EnergyReport) -> Table:
         table.add_row(layer.name, *counts, *map(units.energy, parts), share)
     table.add_section()
     parts = (report.compute_pj, report.weights_pj, report.activations_pj, report.dram_pj, report.total_pj)
-    table.add_row("all", units.count(network.macs), "", "", "", *map(units.energy, parts), "100 %")
+    table.add_row(
+        "all",
+        units.count(sum(layer.macs for layer in report.layers.values())),
+        "",
+        "",
+        "",
+        *map(units.energy, parts),
+        "100 %",
+    )
     return table
 
 
@@ -141,7 +158,8 @@ def _beaten(found: Result) -> Iterable[str]:
     for point in found.points:
         if (other := found.cheaper(point)) is not None and other.energy is not None:
             plan = f"keep {other.label}" if other.keep is not None else f"{other.label} everywhere"
-            yield f"keep {point.label}: the plan of {plan} holds this floor too, at {units.energy(other.energy.total_pj)}"
+            price = units.energy(other.energy.total_pj)
+            yield f"keep {point.label}: the plan of {plan} holds this floor too, at {price}"
 
 
 def _site(name: str, point: OperatingPoint) -> tuple[str, str, str]:

@@ -65,16 +65,16 @@ class OperatingPoint:
         """The point that `to_table` gave."""
         point = cls(
             label=fields.text("label"),
-            keep=fields.take("keep", lambda v: v is None or isinstance(v, int | float), "a number or null"),
+            keep=fields.take("keep", _is_keep, "a number above 0 and at most 1, or null"),
             status=fields.text("status", STATUSES),
-            plan=Plan.parse(fields.table("plan").rest()),
+            plan=_plan(fields.table("plan")),
             ranges=Ranges.from_table(fields.table("ranges")),
             search=Accuracy.from_table(fields.table("search")),
             report=Accuracy.from_table(fields.table("report")),
             energy=_energy(fields),
             sparsity=Sparsity.from_table(fields.table("zeros")),
             log=tuple(Decision.from_table(Fields(entry, fields.origin)) for entry in fields.items("log")),
-            blockers=tuple(fields.items("blockers")),
+            blockers=tuple(fields.take("blockers", _all_texts, "a list of texts")),
         )
         fields.finish()
         return point
@@ -148,8 +148,8 @@ class Result:
     def cheaper(self, point: OperatingPoint) -> OperatingPoint | None:
         """The cheapest other point of this result that holds the point's floor on the search split for less energy.
 
-        None where there is none: a sweep may spend the slack of a low floor badly, so that the plan of a stricter floor,
-        or a uniform one, is better at both.
+        None where there is none: a sweep may spend the slack of a low floor badly, so that the plan of a stricter
+        floor, or a uniform one, is better at both.
         """
         if point.keep is None or point.energy is None:
             return None
@@ -222,6 +222,7 @@ class Result:
             raise FileError(f"{origin}: key 'selected' is {result.selected}, but there are {len(result.points)} points")
         if front != [point.label for point in result.front]:
             raise FileError(f"{origin}: key 'front' does not fit the points")
+        _check_fits(result, origin)
         return result
 
 
@@ -241,6 +242,36 @@ def non_dominated(points: Iterable[OperatingPoint]) -> tuple[OperatingPoint, ...
 
 def _point(entry: Any, origin: str, key: str) -> OperatingPoint:
     return OperatingPoint.from_table(Fields(entry, f"{origin}: '{key}'"))
+
+
+def _check_fits(result: Result, origin: str) -> None:
+    """Refuse points that are not of the captured network, and baselines without the one that floors refer to."""
+    if "float32" not in result.baselines:
+        raise FileError(f"{origin}: key 'baselines' has no point 'float32'")
+    sites = result.captured.sites
+    for point in (*result.points, *result.baselines.values()):
+        for what, named in (("plan", point.plan.formats), ("ranges", point.ranges.sites)):
+            for site in sorted(named.keys() ^ sites.keys()):
+                other = f"'{what}' of point '{point.label}'"
+                one, another = ("the network", other) if site in sites else (other, "the network")
+                raise FileError(f"{origin}: {one} has a site '{site}', which {another} has not")
+        for site, found in point.ranges.sites.items():
+            if len(found.exponents) not in (1, sites[site].channels):
+                raise FileError(f"{origin}: the ranges of '{site}' in point '{point.label}' do not fit its channels")
+
+
+def _is_keep(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1)
+
+
+def _all_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _plan(fields: Fields) -> Plan:
+    sites = fields.rest()
+    each = Fields(sites, fields.origin)
+    return Plan.parse({site: each.text(site) for site in sites})
 
 
 def _energy(fields: Fields) -> EnergyReport | None:
