@@ -46,7 +46,9 @@ def search(
     json: options.Json = False,
 ) -> None:
     """Find the fewest bits, and so the least energy, that keep a trained network as accurate as asked."""
-    folder = out or Path("runs") / f"{model.rpartition(':')[2]}-{strategy}"
+    folder = out or Path("runs") / _folder_name(model, strategy)
+    if ":" not in model and checkpoint is None and not json:
+        screen.remark(f"'{model}' is a network of the zoo with fresh random weights; give its own by --checkpoint")
     keeps = _keeps(keep)
     span, budget = options.bits(bits), options.duration(time_budget)
     about = {"model": model, "data": data, "checkpoint": None if checkpoint is None else checkpoint.name,
@@ -88,6 +90,12 @@ def _finish(result: Result, folder: Path, json: bool) -> None:
                     f"result.json. Show it again with: picojoule report {folder}")  # fmt: skip
     if not result.holds:
         raise typer.Exit(3)
+
+
+def _folder_name(model: str, strategy: str) -> str:
+    """`mynet-build-greedy` for `nets/mynet.py:build`."""
+    place, _, name = model.rpartition(":")
+    return "-".join(part for part in (Path(place).name.removesuffix(".py"), name, strategy) if part)
 
 
 def _keeps(texts: list[str]) -> tuple[float, ...]:

@@ -81,7 +81,7 @@ def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")], json: options.Json = False
 ) -> None:
     """Show a finished run again."""
-    result = Result.load(folder)
+    result = Result.load(folder.parent if folder.name == "result.json" else folder)
     if json:
         screen.plain(result.to_json())
     else:

@@ -6,20 +6,38 @@ found is saved and shown); 130 stopped by Ctrl-C (the journal is intact, the bes
 
 import sys
 from itertools import takewhile
+from typing import Annotated
 
 import typer
 
-from picojoule.cli import jobs, looks
+import picojoule
+from picojoule.cli import jobs, looks, screen
 from picojoule.errors import PicojouleError
 
 app = typer.Typer(
     name="picojoule",
-    help="Accuracy floor in, minimum energy out: the fewest bits a neural network needs on a small device.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        screen.plain(f"picojoule {picojoule.__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Accuracy floor in, minimum energy out: the fewest bits a neural network needs on a small device."""
+
+
 for verb in (jobs.demo, jobs.search, looks.inspect, looks.energy, looks.report, looks.formats, looks.platforms):
     app.command()(verb)
 
@@ -29,8 +47,12 @@ def run(arguments: list[str] | None = None) -> None:
     try:
         app(spread(sys.argv[1:] if arguments is None else arguments))
     except PicojouleError as error:
-        sys.stderr.write(f"picojoule: {error}\n")
+        screen.remark(f"picojoule: {error}")
         sys.exit(2)
+    except SystemExit as ended:
+        if ended.code == 130:
+            screen.remark("picojoule: stopped; the same command goes on from here")
+        raise
 
 
 def spread(arguments: list[str]) -> list[str]:

@@ -18,7 +18,7 @@ WIDTH = 10_000
 
 def show(*parts: RenderableType) -> None:
     """Print to standard output."""
-    console = Console(width=WIDTH, highlight=False, soft_wrap=True)
+    console = Console(width=WIDTH, soft_wrap=True, highlight=False, markup=False, emoji=False)  # names stay as they are
     for part in parts:
         console.print(part)
 
@@ -26,6 +26,11 @@ def show(*parts: RenderableType) -> None:
 def plain(text: str) -> None:
     """Print a text as it is, for machines."""
     sys.stdout.write(text)
+
+
+def remark(text: str) -> None:
+    """Say something in passing, on standard error."""
+    sys.stderr.write(f"{text}\n")
 
 
 @contextmanager
@@ -49,7 +54,7 @@ def progress(quiet: bool = False) -> Iterator[Listener]:
 
 @contextmanager
 def _bar() -> Iterator[Listener]:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     with Bar(*columns, TextColumn("{task.fields[left]}"), console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", left="")
 
@@ -74,7 +79,7 @@ def _lines() -> Listener:
             return
         stage = event.stage
         left = "" if event.seconds is None else f", at most {units.duration(event.seconds)} left"
-        bound = f": at most {event.bound} evaluations{left}" if event.bound > 1 else ""
+        bound = f": at most {event.bound} {event.unit}{left}" if event.bound > 1 else ""
         sys.stderr.write(f"[{units.duration(time.monotonic() - begun)}] {stage}{bound}\n")
         sys.stderr.flush()
 

@@ -31,7 +31,7 @@ def demo(out: Path | str = "runs/demo", seed: int = 0, listener: Listener = sile
     loaded = data.load("mnist5k")
     assert loaded.train is not None, "mnist5k has a training set"
     model = zoo.create("lenet5", seed=seed)
-    kept = Path(out) / "lenet5.safetensors"
+    kept = Path(out) / f"lenet5-seed{seed}.safetensors"
     if kept.is_file():
         load_checkpoint(model, kept)
     else:
@@ -52,7 +52,7 @@ def train(model: nn.Module, samples: Samples, seed: int = 0, listener: Listener 
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
     model.train()
     for epoch in range(EPOCHS):
-        listener(Progress("training in float", epoch, EPOCHS, None, f"epoch {epoch + 1}"))
+        listener(Progress("training in float", epoch, EPOCHS, None, unit="epochs"))
         for chosen in torch.randperm(len(samples), generator=random).split(BATCH):
             loss = cross_entropy(model(_shifted(samples.x[chosen], random)), samples.y[chosen])
             optimizer.zero_grad()

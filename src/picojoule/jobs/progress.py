@@ -8,8 +8,8 @@ from dataclasses import dataclass
 class Progress:
     """One event: where the job stands.
 
-    `bound` is the most evaluations that this stage can take and `done` those already decided; `seconds` is an estimate
-    of what remains at most, None until the first evaluation was timed.
+    `bound` is the most `unit`s that this stage can take and `done` those already over; `seconds` is an estimate of what
+    remains at most, None until the first one was timed. A bound of 0 makes the stage a remark.
     """
 
     stage: str
@@ -17,6 +17,7 @@ class Progress:
     bound: int
     seconds: float | None
     detail: str = ""
+    unit: str = "evaluations"
 
 
 Listener = Callable[[Progress], None]

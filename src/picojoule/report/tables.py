@@ -3,7 +3,7 @@
 Each function returns something rich can print; none of them prints.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -134,7 +134,8 @@ def left_in_float(captured: Network, point: OperatingPoint | None = None) -> lis
 
 def _headline(found: Result) -> str:
     settings = found.settings
-    samples = settings.get("samples", {})
+    samples = settings.get("samples")
+    samples = samples if isinstance(samples, Mapping) else {}  # settings are kept as they are, whatever they are
     what = " on ".join(str(settings[key]) for key in ("model", "data") if key in settings) or "network"
     return (
         f"{what}: {settings.get('strategy')} search, {settings.get('rescale')} ranges ({settings.get('observer')}), "

@@ -1,0 +1,168 @@
+"""The verbs that only look."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Run
+
+import picojoule as pj
+from picojoule import units, zoo
+from picojoule.energy import platforms
+
+LEFTOVERS = """
+import torch
+from torch import nn
+
+class Mixed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(64, 10)
+
+    def forward(self, x):
+        x = torch.sigmoid(self.fc(x.flatten(1)))
+        return torch.softmax(x, 1)
+"""
+
+
+class TestInspect:
+    def test_a_network_of_the_zoo_needs_no_data(self, run: Run) -> None:
+        done = run("inspect", "lenet-300-100")
+        assert (done.code, done.err) == (0, "")
+        assert "3 layers, 266 200 MACs, 266 610 weights and biases" in done.out
+        assert "Nothing is left in float." in done.out
+        assert "…" not in done.out
+
+    def test_what_cannot_be_quantised_has_a_reason(self, run: Run, data: str, tmp_path: Path) -> None:
+        (tmp_path / "mixed.py").write_text(LEFTOVERS)
+        done = run("inspect", "mixed.py:Mixed", "--data", data)
+        assert done.code == 0
+        lines = [line for line in done.out.splitlines() if line.startswith("left in float: ")]
+        assert [re.sub(r"^left in float: \S+ ", "", line) for line in lines] == [
+            "(sigmoid): 'sigmoid' is computed in floating point, element by element",
+            "(softmax): 'softmax' is computed in floating point, element by element",
+        ]
+        document = json.loads(run("inspect", "mixed.py:Mixed", "--data", data, "--json").out)
+        assert [leftover["op"] for leftover in document["left_in_float"]] == [
+            "aten.sigmoid.default",
+            "aten.softmax.int",
+        ]
+
+    def test_its_document(self, run: Run, model: str, data: str) -> None:
+        done = run("inspect", model, "--data", data, "--json")
+        assert (done.code, done.err) == (0, "")
+        document = json.loads(done.out)
+        assert [layer["name"] for layer in document["layers"]] == ["conv", "fc"]
+        assert (document["macs"], document["input_shape"], document["output_shape"]) == (1656, [1, 8, 8], [10])
+
+    def test_resized_data(self, run: Run, data: str) -> None:
+        assert "input [1, 28, 28]" in run("inspect", "lenet5", "--data", data, "--resize", "28").out
+
+    def test_the_users_code_needs_data(self, run: Run, model: str) -> None:
+        told = "give --data, so that the shape of the network's input is known"
+        assert run("inspect", model).refused() == told
+
+
+class TestEnergy:
+    @pytest.fixture
+    def plan(self, tmp_path: Path) -> Path:
+        path = tmp_path / "plan.json"
+        formats = {"*": "fixed8", "*.weights": "fixed4", "fc.inputs": "fixed6"}
+        path.write_text(json.dumps({"picojoule": "plan", "version": 1, "formats": formats}))
+        return path
+
+    def test_patterns_are_expanded(self, run: Run, model: str, data: str, plan: Path) -> None:
+        done = run("energy", model, "--data", data, "--plan", plan, "--json")
+        assert (done.code, done.err) == (0, "")
+        document = json.loads(done.out)
+        assert document["plan"] == {
+            "conv.inputs": "fixed8", "conv.weights": "fixed4", "fc.inputs": "fixed6", "fc.weights": "fixed4",
+        }  # fmt: skip
+
+    def test_tables_have_the_documents_figures(self, run: Run, model: str, data: str, plan: Path) -> None:
+        document = json.loads(run("energy", model, "--data", data, "--plan", plan, "--json").out)
+        done = run("energy", model, "--data", data, "--plan", plan)
+        assert (done.code, done.err) == (0, "")
+        parts = ("compute_pj", "weights_pj", "activations_pj", "dram_pj")
+        total = sum(layer[part] for layer in document["energy"]["layers"] for part in parts)
+        for layer in document["energy"]["layers"]:
+            line = next(line for line in done.out.splitlines() if line.startswith(layer["name"]))
+            assert all(units.energy(layer[part]) in line for part in parts)
+            assert units.energy(sum(layer[part] for part in parts)) in line
+        for label, baseline in document["baselines"].items():
+            told = f"{label}: {units.energy(baseline)}, {baseline / total:.2f} times the plan's"
+            assert told in done.out.splitlines()
+
+    def test_the_plan_of_a_run_costs_what_the_run_says(self, run: Run, model: str, data: str, folder: Path) -> None:
+        done = run("energy", model, "--data", data, "--plan", folder / "plan.json", "--json")
+        assert json.loads(done.out)["energy"] == pj.load(folder).energy.to_table()
+
+    def test_a_platform_without_float32(self, run: Run, model: str, data: str, plan: Path, tmp_path: Path) -> None:
+        done = run("energy", model, "--data", data, "--plan", plan, "--platform", "envision")
+        assert "float32: no figure" in done.out.splitlines()
+        (tmp_path / "empty.json").write_text('{"picojoule": "plan", "version": 1, "formats": {}}')
+        refused = run("energy", model, "--data", data, "--plan", "empty.json", "--platform", "envision").refused()
+        assert refused == "platform 'envision' has no figure for float32, and the plan leaves everything there"
+
+
+class TestReport:
+    def test_it_shows_what_the_search_showed(self, run: Run, model: str, data: str, tmp_path: Path) -> None:
+        searched = run("search", model, "--data", data, "--bits", "7:8", "--keep", "0.5", "--out", tmp_path / "run")
+        done = run("report", tmp_path / "run")
+        assert (done.code, done.err) == (0, "")
+        assert searched.out.startswith(done.out.rstrip("\n"))
+        assert len(done.out.splitlines()) > 10
+
+    def test_its_document(self, run: Run, folder: Path) -> None:
+        done = run("report", folder, "--json")
+        assert (done.code, done.out, done.err) == (0, (folder / "result.json").read_text(), "")
+
+
+class TestReference:
+    def test_formats(self, run: Run) -> None:
+        done = run("formats")
+        assert (done.code, done.err) == (0, "")
+        names = [line.split(" ")[0] for line in done.out.splitlines()]
+        assert names == ["format", "binary", "fixed1..fixed16", "float32"]
+
+    @pytest.mark.parametrize(
+        ("name", "line"),
+        [
+            ("fixed3", "signed:   -1 -0.75 -0.5 -0.25 0 0.25 0.5 0.75"),
+            ("fixed4", "4 bits per element, fixed arithmetic"),
+            ("fixed1", "unsigned: 0 0.5"),
+            ("fixed16", "unsigned: 65536 from 0 to 0.999985 in steps of 1.52588e-05"),
+            ("binary", "values: -1 1 (times the site's power of two)"),
+            ("float32", "values pass unchanged"),
+        ],
+    )  # fmt: skip
+    def test_one_format(self, run: Run, name: str, line: str) -> None:
+        done = run("formats", name)
+        assert (done.code, done.err) == (0, "")
+        assert line in done.out.splitlines()
+
+    def test_platforms(self, run: Run) -> None:
+        done = run("platforms")
+        assert (done.code, done.err) == (0, "")
+        assert [line.split(" ")[0] for line in done.out.splitlines()[1:]] == list(platforms())
+        for name in platforms():
+            platform = pj.Platform.load(name)
+            line = next(line for line in done.out.splitlines() if line.startswith(name))
+            assert platform.title in line
+            assert all(units.energy(platform.mac_pj(bits)) in line for bits in (16, 8, 4, 1))
+
+    def test_one_platform(self, run: Run, tmp_path: Path) -> None:
+        done = run("platforms", "moons2017")
+        assert done.out.rstrip("\n") == pj.Platform.load("moons2017").to_toml().rstrip("\n")
+        (tmp_path / "mine.toml").write_text(pj.Platform.load("eyeriss").to_toml())
+        assert run("platforms", "mine.toml").out == run("platforms", "eyeriss").out
+
+    def test_names_that_are_none(self, run: Run) -> None:
+        told = "format 'fixed17' is not known; known are binary, fixed1..fixed16, float32"
+        assert run("formats", "fixed17").refused() == told
+        assert run("platforms", "moons").refused().startswith("no platform 'moons'; choose one of envision, eyeriss")
+
+
+def test_every_network_of_the_zoo_has_an_example() -> None:
+    assert all(len(zoo.example(name)) == 1 for name in zoo.names())

@@ -1,0 +1,222 @@
+"""Where a model comes from: the user's code, the zoo, and checkpoints that cannot run code."""
+
+import pickle
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from picojoule.errors import FileError, InputError
+from picojoule.jobs.models import load_checkpoint, load_model
+
+CODE = """
+from torch import nn
+
+def net():
+    return nn.Linear(2, 3)
+
+def words():
+    return "no module"
+
+def fails():
+    raise RuntimeError("no weights\\nhere")
+
+class Net(nn.Linear):
+    def __init__(self):
+        super().__init__(4, 5)
+
+made = nn.Linear(2, 3)
+"""
+
+
+class Payload:
+    """Pickled, it writes a file when it is loaded."""
+
+    def __init__(self, witness: Path) -> None:
+        self.witness = witness
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return exec, (f"open({str(self.witness)!r}, 'w').close()",)
+
+
+def build(seed: int = 1) -> nn.Sequential:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+
+
+def same(one: nn.Module, other: nn.Module) -> bool:
+    mine, yours = one.state_dict(), other.state_dict()
+    return list(mine) == list(yours) and all(torch.equal(mine[name], yours[name]) for name in mine)
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    path = tmp_path / "nets.py"
+    path.write_text(CODE)
+    return path
+
+
+@pytest.fixture
+def weights() -> dict[str, Tensor]:
+    """Weights that a fresh `build(2)` does not have."""
+    return build(1).state_dict()
+
+
+class TestLoadModel:
+    def test_a_network_of_the_zoo_by_seed(self) -> None:
+        model = load_model("lenet-300-100", seed=3)
+        assert same(model, load_model("lenet-300-100", seed=3))
+        assert not same(model, load_model("lenet-300-100", seed=4))
+
+    def test_a_function_and_a_class_of_a_file(self, code: Path) -> None:
+        assert isinstance(load_model(f"{code}:net"), nn.Linear)
+        model = load_model(f"{code}:Net")
+        assert isinstance(model, nn.Linear)
+        assert (model.in_features, model.out_features) == (4, 5)
+
+    def test_a_function_of_a_module(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        package = tmp_path / "users_package"
+        package.mkdir()
+        (package / "__init__.py").write_text("")
+        (package / "nets.py").write_text(CODE)
+        monkeypatch.chdir(tmp_path)
+        try:
+            assert isinstance(load_model("users_package.nets:net"), nn.Linear)
+        finally:
+            for name in ("users_package", "users_package.nets"):
+                sys.modules.pop(name, None)
+
+    def test_with_a_checkpoint(self, code: Path, tmp_path: Path) -> None:
+        state = {"weight": torch.ones(3, 2), "bias": torch.zeros(3)}
+        save_file(state, tmp_path / "w.safetensors")
+        model = load_model(f"{code}:net", tmp_path / "w.safetensors")
+        assert torch.equal(model.state_dict()["weight"], torch.ones(3, 2))
+
+    @pytest.mark.parametrize(
+        ("reference", "text"),
+        [
+            ("lenet6", "network 'lenet6' is not known; give one of lenet5, lenet-300-100, resnet20, ds-cnn"),
+            ("{file}:words", "model '{file}:words' returned str, expected a torch.nn.Module"),
+            ("{file}:fails", "'{file}:fails' raised RuntimeError at line 11 of '{file}': no weights here"),
+            ("{file}:nothing", "'{file}' has no 'nothing'; it has 'net', 'words', 'fails', 'Net'"),
+            ("nowhere.py:net", "'nowhere.py:net': there is no file 'nowhere.py'"),
+            ("no_such_module:net", "'no_such_module:net': there is no module 'no_such_module'"),
+            ("{file}", "model '{file}' names a file; give the function in it that returns the model, as '{file}:NAME'"),
+            ("{file}:", "'{file}:' names no function"),
+            ("{file}:made", "model '{file}:made' is a Linear, already made; give a function that returns it"),
+        ],
+    )
+    def test_what_is_no_model(self, code: Path, reference: str, text: str) -> None:
+        with pytest.raises(InputError, match=re.escape(text.format(file=code))):
+            load_model(reference.format(file=code))
+
+
+class TestCheckpoints:
+    @pytest.mark.parametrize("nested", ["", "state_dict", "model_state_dict", "model", "state_dict model"])
+    @pytest.mark.parametrize("prefix", ["", "module."])
+    def test_of_torch(self, tmp_path: Path, weights: dict[str, Tensor], nested: str, prefix: str) -> None:
+        content: Any = {prefix + name: tensor for name, tensor in weights.items()}
+        for key in reversed(nested.split()):
+            content = {key: content, "epoch": 3}
+        torch.save(content, tmp_path / "w.pt")
+        model = build(2)
+        load_checkpoint(model, tmp_path / "w.pt")
+        assert same(model, build(1))
+
+    def test_of_safetensors(self, tmp_path: Path, weights: dict[str, Tensor]) -> None:
+        save_file(weights, tmp_path / "w.safetensors")
+        model = build(2)
+        load_checkpoint(model, tmp_path / "w.safetensors")
+        assert same(model, build(1))
+
+    def test_of_an_older_torch_without_counters(self, tmp_path: Path, weights: dict[str, Tensor]) -> None:
+        del weights["1.num_batches_tracked"]
+        torch.save(weights, tmp_path / "w.pt")
+        model = build(2)
+        load_checkpoint(model, tmp_path / "w.pt")
+        assert same(model, build(1))
+
+    def test_a_layer_that_is_called_module(self, tmp_path: Path) -> None:
+        model = nn.ModuleDict({"module": nn.Linear(2, 2), "other": nn.Linear(2, 2)})
+        kept = {name: tensor.clone() + 1 for name, tensor in model.state_dict().items()}
+        torch.save(kept, tmp_path / "w.pt")
+        load_checkpoint(model, tmp_path / "w.pt")
+        assert all(torch.equal(tensor, kept[name]) for name, tensor in model.state_dict().items())
+
+    def test_all_names_begin_with_module_in_the_model_too(self, tmp_path: Path) -> None:
+        model = nn.ModuleDict({"module": nn.Linear(2, 2)})
+        kept = {name: tensor.clone() + 1 for name, tensor in model.state_dict().items()}
+        torch.save(kept, tmp_path / "w.pt")
+        load_checkpoint(model, tmp_path / "w.pt")
+        assert all(torch.equal(tensor, kept[name]) for name, tensor in model.state_dict().items())
+
+    @pytest.mark.parametrize(
+        ("change", "told"),
+        [
+            ({"0.bias": None}, "missing: 0.bias"),
+            ({"2.weight": torch.zeros(1)}, "not in the model: 2.weight"),
+            ({"0.weight": torch.zeros(3, 4)}, "of another shape: 0.weight is [3, 4], expected [3, 2]"),
+            ({f"x{k}": torch.zeros(1) for k in range(5)}, "not in the model: x0, x1, x2 and 2 more"),
+            ({"0.bias": None, "bias": torch.zeros(3)}, "missing: 0.bias; not in the model: bias"),
+        ],
+    )
+    def test_of_another_network(
+        self, tmp_path: Path, weights: dict[str, Tensor], change: dict[str, Tensor | None], told: str
+    ) -> None:
+        torch.save({name: tensor for name, tensor in {**weights, **change}.items() if tensor is not None},
+                   tmp_path / "w.pt")  # fmt: skip
+        model = build(2)
+        with pytest.raises(FileError) as error:
+            load_checkpoint(model, tmp_path / "w.pt")
+        assert str(error.value) == f"checkpoint '{tmp_path / 'w.pt'}' is of another network ({told})"
+        assert same(model, build(2))  # all of them or none
+
+    @pytest.mark.parametrize("suffix", ["pt", "safetensors"])
+    @pytest.mark.parametrize("keep", [0, 1, 20, 200])
+    def test_truncated(self, tmp_path: Path, weights: dict[str, Tensor], suffix: str, keep: int) -> None:
+        path = tmp_path / f"w.{suffix}"
+        (save_file if suffix == "safetensors" else torch.save)(weights, path)
+        path.write_bytes(path.read_bytes()[:keep])
+        with pytest.raises(FileError, match=re.escape(f"checkpoint '{path}'")) as error:
+            load_checkpoint(build(2), path)
+        assert "\n" not in str(error.value)
+
+    @pytest.mark.parametrize("name", ["w.pt", "w.pkl", "w.safetensors"])
+    @pytest.mark.parametrize("zipped", [True, False])
+    def test_code_is_refused_and_does_not_run(self, tmp_path: Path, name: str, zipped: bool) -> None:
+        witness, path = tmp_path / "witness", tmp_path / name
+        content = {"0.weight": torch.zeros(3, 2), "run": Payload(witness)}
+        if zipped:
+            torch.save(content, path)
+        else:
+            path.write_bytes(pickle.dumps(Payload(witness)))
+        refused = "cannot read checkpoint" if name == "w.safetensors" else "since it could run code"
+        with pytest.raises(FileError, match=refused):
+            load_checkpoint(build(2), path)
+        assert not witness.exists()
+        pickle.loads(pickle.dumps(Payload(witness)))
+        assert witness.exists()  # the payload is live, only not for us
+
+    def test_a_whole_model_is_refused(self, tmp_path: Path) -> None:
+        torch.save(build(1), tmp_path / "w.pt")
+        with pytest.raises(FileError, match=r"save model.state_dict\(\) with torch.save, or as safetensors"):
+            load_checkpoint(build(2), tmp_path / "w.pt")
+
+    @pytest.mark.parametrize(
+        "content", [{}, [1, 2], {"lr": 0.1}, {0: torch.zeros(1)}, {"state_dict": {}}, torch.zeros(3)]
+    )
+    def test_without_weights(self, tmp_path: Path, content: object) -> None:
+        torch.save(content, tmp_path / "w.pt")
+        with pytest.raises(FileError, match="holds no weights: expected a table of tensors, or one under 'state_dict'"):
+            load_checkpoint(build(2), tmp_path / "w.pt")
+
+    @pytest.mark.parametrize("name", ["w.pt", "w.safetensors", "."])
+    def test_missing(self, tmp_path: Path, name: str) -> None:
+        with pytest.raises(FileError, match=re.escape(f"cannot read checkpoint '{tmp_path / name}': no such file")):
+            load_checkpoint(build(2), tmp_path / name)

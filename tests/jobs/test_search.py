@@ -1,0 +1,685 @@
+"""The main job on real digits: what it hands over, what it writes, what it refuses, and that nothing stops it empty."""
+
+import functools
+import json
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.jobs import small
+from torch import Tensor, nn
+
+import picojoule as pj
+from picojoule.data import Loaded, Samples, Splits, split
+from picojoule.errors import CaptureError, DataError, FormatError, InputError, PlatformError, UnreachableFloorError
+from picojoule.evaluate import PlainEvaluator, top1
+from picojoule.jobs.progress import Progress
+from picojoule.search import Result
+
+BITS = (2, 8)
+
+
+def search(**options: Any) -> Result:
+    """A search of the small network over few bits."""
+    arguments: dict[str, Any] = {"model": small.network(), "data": small.digits(), "keep": 0.9, "bits": BITS, **options}
+    return pj.search(**arguments)
+
+
+def rows(folder: Path) -> list[tuple[Any, ...]]:
+    """Every evaluation that a journal holds."""
+    with closing(sqlite3.connect(folder / "journal.sqlite")) as connection:
+        return connection.execute("SELECT * FROM evaluations ORDER BY context, plan").fetchall()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("run") / "new" / "folder"
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> Result:
+    """A search at two floors that wrote its folder."""
+    return search(keep=[1.0, 0.9], out=folder, about={"model": "small", "note": {"by": ["hand", 1]}})
+
+
+@pytest.fixture
+def evaluations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The plans that are really worked out, one entry each time."""
+    worked: list[str] = []
+    plainly = PlainEvaluator.accuracy
+
+    def counting(self: PlainEvaluator, plan: pj.Plan) -> pj.Accuracy:
+        worked.append(str(plan))
+        return plainly(self, plan)
+
+    monkeypatch.setattr(PlainEvaluator, "accuracy", counting)
+    return worked
+
+
+class TestResult:
+    def test_its_fields(self, found: Result) -> None:
+        sites = ["conv.inputs", "conv.weights", "fc.inputs", "fc.weights"]
+        first, second = found.points
+        assert [point.label for point in found.points] == ["1", "0.9"]
+        assert [point.keep for point in found.points] == [1.0, 0.9]
+        assert list(found.plan.formats) == list(found.ranges.sites) == sites
+        assert found.plan == first.plan
+        assert found.accuracy == first.report
+        assert found.energy.total_pj == pytest.approx(sum(layer.total_pj for layer in found.energy.layers.values()))
+        assert list(found.energy.layers) == ["conv", "fc"]
+        assert [decision.site for decision in found.log] == sites
+        assert list(found.baselines) == ["fixed16", "fixed8", "float32"]
+        assert {point.status for point in found.points} == {"complete"}
+        assert {point.status for point in found.baselines.values()} == {"baseline"}
+        assert found.holds
+        assert all(2 <= format.bits <= 8 for point in (first, second) for format in point.plan.formats.values())
+
+    def test_every_floor_holds_on_the_search_split(self, found: Result) -> None:
+        reference = found.baselines["float32"].search
+        for point in found.points:
+            assert point.keep is not None
+            assert point.search.correct >= point.keep * reference.correct
+
+    def test_accuracies_are_those_of_the_quantised_network(self, found: Result) -> None:
+        splits = split(small.digits(), seed=0)
+        for point in found.points:
+            assert point.keep is not None
+            network = found.at(point.keep).network
+            for samples, accuracy in ((splits.search, point.search), (splits.report, point.report)):
+                with torch.no_grad():
+                    right = int((network(samples.x).argmax(1) == samples.y).sum())
+                assert (right, len(samples)) == (accuracy.correct, accuracy.total)
+
+    def test_the_float_baseline_is_the_users_network(self, found: Result) -> None:
+        samples = split(small.digits(), seed=0).report
+        with torch.no_grad():
+            right = int((small.trained()(samples.x).argmax(1) == samples.y).sum())
+        assert found.baselines["float32"].report == pj.Accuracy(right, len(samples))
+
+    def test_the_log_says_why(self, found: Result) -> None:
+        needed = 1.0 * found.baselines["float32"].search.correct
+        for decision in found.log:
+            *held, last = decision.trials
+            assert all(trial.accuracy.correct >= needed for trial in held)
+            if last.accuracy.correct < needed:
+                assert decision.format == held[-1].format
+            else:
+                assert decision.format == last.format
+                assert last.format.bits == BITS[0]
+            assert [trial.format.bits for trial in decision.trials] == list(range(8, last.format.bits - 1, -1))
+
+    def test_energies_are_those_of_the_plan_and_its_zeros(self, found: Result) -> None:
+        platform = pj.Platform.load("moons2017")
+        for point in (*found.points, *found.baselines.values()):
+            assert point.energy == pj.energy(small.network(), point.plan, platform, point.sparsity)
+
+    def test_the_front_has_no_beaten_point(self, found: Result) -> None:
+        priced = [(point.energy.total_pj, -point.report.value) for point in found.front if point.energy is not None]
+        assert priced == sorted(priced)
+        assert [worth for _, worth in priced] == sorted({worth for _, worth in priced}, reverse=True)
+
+    def test_settings_say_what_was_asked(self, found: Result) -> None:
+        assert dict(found.settings) == {
+            "model": "small",
+            "note": {"by": ["hand", 1]},
+            "keep": [1.0, 0.9],
+            "strategy": "greedy",
+            "bits": [2, 8],
+            "seed": 0,
+            "rescale": "layer",
+            "observer": "max",
+            "signed": "auto",
+            "platform": "moons2017",
+            "metric": "top1",
+            "samples": {"calibration": 512, "search": 398, "report": 399},
+        }
+
+    def test_another_floor_is_selected(self, found: Result) -> None:
+        assert found.at(0.9).plan == found.points[1].plan
+        with pytest.raises(InputError, match=re.escape("keep 0.5 was not searched for; this result has 1, 0.9")):
+            found.at(0.5)
+
+    def test_repeated_floors_are_searched_once(self) -> None:
+        assert [point.keep for point in search(keep=(0.9, 0.9, 0.5)).points] == [0.9, 0.5]
+
+    def test_bits_of_one_count(self) -> None:
+        assert {format.bits for format in search(bits=(8, 8)).plan.formats.values()} == {8}
+
+    def test_uniform(self) -> None:
+        found = search(strategy="uniform")
+        assert len({format.bits for format in found.plan.formats.values()}) == 1
+        assert [decision.site for decision in found.log] == ["*"]
+
+    @pytest.mark.parametrize("form", ["text", "pair", "samples", "dataset", "splits"])
+    def test_forms_of_data(self, form: str) -> None:
+        held_out = small.digits().held_out.first(80)
+        dataset = torch.utils.data.TensorDataset(held_out.x, held_out.y)
+        data: Any = {
+            "text": "digits", "pair": (held_out.x.numpy(), held_out.y.numpy()), "samples": held_out,
+            "dataset": dataset, "splits": None,
+        }[form]  # fmt: skip
+        splits = Splits(held_out.take(range(10)), held_out.take(range(10, 50)), held_out.take(range(50, 80)))
+        found = search(data=data, keep=0.5, bits=(7, 8), splits=splits if form == "splits" else None)
+        sizes = {"text": (512, 398, 399), "splits": (10, 40, 30)}.get(form, (8, 36, 36))
+        assert found.settings["samples"] == dict(zip(("calibration", "search", "report"), sizes, strict=True))
+
+    def test_the_users_model_is_left_alone(self) -> None:
+        model = small.Small()
+        model.load_state_dict(small.trained().state_dict())
+        model.train()
+        model.fc.eval()
+        before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        modes = [module.training for module in model.modules()]
+        search(model=model, data=small.few(), keep=0.5, bits=(7, 8))
+        assert [module.training for module in model.modules()] == modes
+        assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+        assert all(parameter.requires_grad and parameter.grad is None for parameter in model.parameters())
+        assert not any(module._forward_hooks for module in model.modules())
+
+    def test_the_same_search_gives_the_same_text(self, found: Result) -> None:
+        again = search(keep=[1.0, 0.9], about={"model": "small", "note": {"by": ["hand", 1]}})
+        assert again.to_json() == found.to_json()
+
+    def test_the_seed_cuts_the_splits(self) -> None:
+        one, other = search(), search(seed=1)
+        assert (one.settings["seed"], other.settings["seed"]) == (0, 1)
+        assert one.baselines["float32"].search != other.baselines["float32"].search
+
+
+class TestFolder:
+    def test_its_contents(self, found: Result, folder: Path) -> None:
+        assert {path.name for path in folder.iterdir()} == small.FILES
+        assert (folder / "result.json").read_text() == found.to_json()
+        assert pj.Plan.load(folder / "plan.json") == found.plan
+        assert pj.Ranges.load(folder / "ranges.json") == found.ranges
+
+    def test_it_loads_without_data(self, found: Result, folder: Path) -> None:
+        loaded = pj.load(folder)
+        assert loaded.to_json() == found.to_json()
+        x = small.digits().held_out.x[:50]
+        for keep in (1.0, 0.9):
+            with torch.no_grad():
+                assert torch.equal(loaded.at(keep).network(x), found.at(keep).network(x))
+
+    def test_the_journal_has_each_plan_once(self, found: Result, folder: Path) -> None:
+        kept = rows(folder)
+        assert len({(context, plan) for context, plan, *_ in kept}) == len(kept)
+        plans = {str(point.plan) for point in (*found.points, *found.baselines.values())}
+        assert plans <= {plan for _, plan, *_ in kept}
+
+    def test_a_second_run_works_nothing_out(self, found: Result, folder: Path, evaluations: list[str]) -> None:
+        before = rows(folder)
+        again = search(keep=[1.0, 0.9], out=folder, about={"model": "small", "note": {"by": ["hand", 1]}})
+        assert evaluations == []
+        assert rows(folder) == before
+        assert again.to_json() == found.to_json()
+
+    def test_a_lower_floor_starts_from_what_is_known(
+        self, found: Result, folder: Path, tmp_path: Path, evaluations: list[str]
+    ) -> None:
+        (tmp_path / "journal.sqlite").write_bytes((folder / "journal.sqlite").read_bytes())
+        search(keep=0.8, out=tmp_path)
+        resumed, evaluations[:] = set(evaluations), []
+        search(keep=0.8, out=tmp_path / "fresh")
+        assert len(resumed) < len(set(evaluations))
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"data": small.few(120)},
+            {"seed": 1},
+            {"rescale": "channel"},
+            {"observer": "mse"},
+            {"signed": "always"},
+            {"metric": "top5"},
+        ],
+        ids=str,
+    )
+    def test_another_setup_takes_nothing_from_the_journal(
+        self, tmp_path: Path, change: dict[str, Any], evaluations: list[str]
+    ) -> None:
+        options = {"data": small.few(), "keep": 0.5, "bits": (7, 8)}
+        search(**options, out=tmp_path)
+        evaluations.clear()
+        changed = search(**{**options, **change}, out=tmp_path)
+        resumed, evaluations[:] = sorted(evaluations), []
+        fresh = search(**{**options, **change})
+        assert sorted(evaluations) == resumed
+        assert changed.to_json() == fresh.to_json()
+
+
+TWO_FLOORS: dict[str, Any] = {"keep": [1.0, 0.9], "bits": (5, 8)}
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> tuple[Result, list[Progress]]:
+    events: list[Progress] = []
+    return search(**TWO_FLOORS, listener=events.append), events
+
+
+class TestInterrupted:
+    """Ctrl-C at any event: the best so far is in the folder, and the next run ends where this one would have."""
+
+    @staticmethod
+    def stopping(event: int) -> Callable[[Progress], None]:
+        """A listener that raises at one event."""
+        seen = iter(range(1 << 20))
+
+        def listen(_: Progress) -> None:
+            if next(seen) == event:
+                raise KeyboardInterrupt
+
+        return listen
+
+    def test_while_the_float_network_runs_there_is_nothing_to_save(self, tmp_path: Path) -> None:
+        with pytest.raises(KeyboardInterrupt):
+            search(**TWO_FLOORS, out=tmp_path, listener=self.stopping(0))
+        assert {path.name for path in tmp_path.iterdir()} == {"journal.sqlite"}
+
+    @pytest.mark.parametrize("where", [0.05, 0.25, 0.5, 0.75, 0.9, 1.0])
+    def test_at_any_later_event(self, tmp_path: Path, undisturbed: tuple[Result, list[Progress]], where: float) -> None:
+        whole, events = undisturbed
+        event = max(1, round(where * (len(events) - 1)))
+        with pytest.raises(KeyboardInterrupt):
+            search(**TWO_FLOORS, out=tmp_path, listener=self.stopping(event))
+        assert {path.name for path in tmp_path.iterdir()} == small.FILES
+        saved = pj.load(tmp_path)
+        reference = saved.baselines["float32"].search.correct
+        assert [point.keep for point in saved.points] == [1.0, 0.9]
+        for point in saved.points:
+            assert point.keep is not None
+            assert point.status in ("complete", "stopped")
+            assert point.search.correct >= point.keep * reference
+        in_search = events[event].stage.startswith("keep")
+        assert ("stopped" in {point.status for point in saved.points}) == in_search
+        assert search(**TWO_FLOORS, out=tmp_path).to_json() == whole.to_json()
+
+    def test_twice_ends_at_once(self, tmp_path: Path) -> None:
+        def always(event: Progress) -> None:
+            if event.stage != "float network":
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            search(**TWO_FLOORS, out=tmp_path, listener=always)
+        assert {path.name for path in tmp_path.iterdir()} == {"journal.sqlite"}
+
+    def test_while_it_looks_for_what_blocks_a_floor(self, tmp_path: Path) -> None:
+        def listen(event: Progress) -> None:
+            if event.stage == "what blocks the floor" and event.done > 1:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            search(keep=1.0, bits=(1, 1), out=tmp_path, listener=listen)
+        assert pj.load(tmp_path).point.status == "unreachable"
+
+
+class TestTime:
+    def test_without_time_the_widest_plan_is_handed_over(self, evaluations: list[str]) -> None:
+        found = search(time_budget=0)
+        assert [point.status for point in found.points] == ["stopped"]
+        assert {format.bits for format in found.plan.formats.values()} == {8}
+        assert found.log == ()
+        assert len(evaluations) == 6  # float and widest; on the report split 16 and 8 bits, which is widest, and float
+
+    def test_a_budget_ends_between_evaluations(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The clock gains a second with each evaluation; of a budget of five, what was decided by then is kept."""
+        now = [0.0]
+        plainly = PlainEvaluator.accuracy
+
+        def slow(self: PlainEvaluator, plan: pj.Plan) -> pj.Accuracy:
+            now[0] += 1
+            return plainly(self, plan)
+
+        monkeypatch.setattr(PlainEvaluator, "accuracy", slow)
+        monkeypatch.setattr(time, "monotonic", lambda: now[0])
+        stopped = search(keep=0.9, time_budget=12.5, out=tmp_path)
+        assert stopped.point.status == "stopped"
+        assert 0 < len(stopped.log) < 4
+        finished = search(keep=0.9, out=tmp_path)
+        assert finished.point.status == "complete"
+        assert finished.log[: len(stopped.log)] == stopped.log
+
+    def test_no_time_and_out_of_reach(self) -> None:
+        with pytest.raises(UnreachableFloorError, match="in the way: not measured") as error:
+            search(keep=1.0, bits=(1, 1), time_budget=0)
+        found = error.value.result
+        assert (found.point.status, found.point.blockers) == ("unreachable", ())
+
+    @pytest.mark.parametrize("budget", [-1, float("nan"), "10m"])
+    def test_a_budget_that_is_none(self, budget: Any) -> None:
+        told = f"time_budget {budget!r} cannot be used; give seconds, 0 or more"
+        with pytest.raises(InputError, match=re.escape(told)):
+            search(time_budget=budget)
+
+    def test_events_bound_what_remains(self) -> None:
+        events: list[Progress] = []
+        search(listener=events.append)
+        stages = list(dict.fromkeys(event.stage for event in events))
+        assert stages == ["float network", "keep 0.9", "report split"]
+        for stage in stages:
+            mine = [event for event in events if event.stage == stage]
+            assert [event.done for event in mine] == list(range(1, len(mine) + 1))
+            assert all(event.bound >= len(mine) for event in mine)
+        assert all(event.seconds is not None and event.seconds >= 0 for event in events)
+
+
+@pytest.fixture(scope="module")
+def error(tmp_path_factory: pytest.TempPathFactory) -> UnreachableFloorError:
+    folder = tmp_path_factory.mktemp("run")
+    with pytest.raises(UnreachableFloorError) as caught:
+        search(keep=[0.5, 0.01], bits=(1, 1), out=folder)
+    assert (folder / "result.json").read_text() == caught.value.result.to_json()
+    return caught.value
+
+
+class TestUnreachable:
+    def test_the_best_found_and_what_blocks(self, error: UnreachableFloorError) -> None:
+        first, second = error.result.points
+        assert not error.result.holds
+        assert first.status == "unreachable"
+        assert second.status == "complete"
+        assert {format.bits for format in first.plan.formats.values()} == {1}
+        assert set(first.blockers) < set(first.plan.formats)
+
+    def test_blockers_fail_on_their_own(self, error: UnreachableFloorError) -> None:
+        point = error.result.points[0]
+        reference = error.result.baselines["float32"]
+        samples = split(small.digits(), seed=0).search
+        for site, format in point.plan.formats.items():
+            plan = reference.plan.replace(site, format)
+            with torch.no_grad():
+                right = (pj.quantize(small.network(), plan, point.ranges)(samples.x).argmax(1) == samples.y).sum()
+            assert (int(right) < 0.5 * reference.search.correct) == (site in point.blockers)
+
+    def test_its_text(self, error: UnreachableFloorError) -> None:
+        point, baseline = error.result.points[0], error.result.baselines["float32"]
+        assert str(error) == (
+            f"keep 0.5 is out of reach within 1 bits: the best plan found keeps "
+            f"{point.search.value / baseline.search.value:.4f}; in the way: {', '.join(point.blockers)}"
+        )
+
+    def test_its_folder_loads(self, error: UnreachableFloorError, tmp_path: Path) -> None:
+        error.result.save(tmp_path)
+        assert pj.load(tmp_path).to_json() == error.result.to_json()
+
+
+def right_or_near(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Half a point where the target is second."""
+    best = outputs.topk(2).indices == targets.unsqueeze(1)
+    return best[:, 0] + 0.5 * best[:, 1]
+
+
+METRICS = """
+import torch
+
+def best(outputs, targets):
+    return (outputs.argmax(1) == targets).double()
+
+def pairs(outputs, targets):
+    return torch.stack([outputs.argmax(1) == targets] * 2)
+
+def total(outputs, targets):
+    return (outputs.argmax(1) == targets).double().sum()
+
+def number(outputs, targets):
+    return 0.9
+
+def negative(outputs, targets):
+    return -torch.ones(len(targets))
+
+def nan(outputs, targets):
+    return torch.full((len(targets),), float("nan"))
+
+def fails(outputs, targets):
+    return outputs.argmax(1) == targets[:3]
+"""
+
+
+class TestMetrics:
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        path = tmp_path / "metrics.py"
+        path.write_text(METRICS)
+        return path
+
+    def test_a_function(self) -> None:
+        found = search(metric=right_or_near)
+        samples = split(small.digits(), seed=0).report
+        with torch.no_grad():
+            score = float(right_or_near(found.network(samples.x), samples.y).sum())
+        assert found.accuracy == pj.Accuracy(score, len(samples))
+        assert score % 1 == 0.5 or score > search().accuracy.correct
+
+    def test_a_function_of_a_file(self, file: Path) -> None:
+        found = search(metric=f"{file}:best")
+        assert found.settings["metric"].startswith("best ")
+        assert found.plan == search().plan
+
+    def test_top5(self) -> None:
+        assert search(metric="top5", keep=0.99).baselines["float32"].search.value > 0.98
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("pairs", "the metric gave [2, 27] for 27 samples; it must give a tensor of one score for each"),
+            ("total", "the metric gave [] for 27 samples; it must give a tensor of one score for each"),
+            ("number", "the metric gave float for 27 samples; it must give a tensor of one score for each"),
+            ("negative", "the metric gave a score that is not between 0 and 1"),
+            ("nan", "the metric gave a score that is not between 0 and 1"),
+            ("fails", "'{file}:fails' raised RuntimeError at line 23 of '{file}': The size of tensor"),
+            ("nothing", "'{file}' has no 'nothing'; it has 'best', 'pairs'"),
+        ],
+    )
+    def test_what_is_no_metric(self, file: Path, name: str, text: str) -> None:
+        with pytest.raises(InputError, match=re.escape(text.format(file=file))):
+            search(metric=f"{file}:{name}", data=small.few())
+
+    def test_an_unknown_name(self) -> None:
+        told = "metric 'top3' is not known; give one of top1, top5, or path.py:function"
+        with pytest.raises(InputError, match=re.escape(told)):
+            search(metric="top3")
+
+    def test_metrics_that_differ_only_in_what_they_hold_share_nothing(self, tmp_path: Path) -> None:
+        """A function's code alone does not say what it computes: closures, defaults and partials do."""
+
+        def among(k: int) -> Callable[[Tensor, Tensor], Tensor]:
+            def metric(outputs: Tensor, targets: Tensor) -> Tensor:
+                return (outputs.topk(k).indices == targets.unsqueeze(1)).any(1)
+
+            return metric
+
+        def by_default(outputs: Tensor, targets: Tensor, k: int = 1) -> Tensor:
+            return (outputs.topk(k).indices == targets.unsqueeze(1)).any(1)
+
+        class Among:
+            def __init__(self, k: int) -> None:
+                self.k = k
+
+            def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+                return by_default(outputs, targets, self.k)
+
+        code = "def metric(outputs, targets):\n    return among(outputs, targets)\n\n"
+        code += "def among(outputs, targets):\n    return (outputs.topk(K).indices == targets.unsqueeze(1)).any(1)\n"
+        spaces: list[dict[str, Any]] = [{"K": 1, "__name__": "users"}, {"K": 10, "__name__": "users"}]
+        for space in spaces:
+            exec(code, space)
+
+        for name, one, ten in (
+            ("constant of its module", spaces[0]["metric"], spaces[1]["metric"]),
+            ("closure", among(1), among(10)),
+            ("partial", functools.partial(by_default, k=1), functools.partial(by_default, k=10)),
+            ("object", Among(1), Among(10)),
+            ("method", Among(1).__call__, Among(10).__call__),
+        ):
+            options = {"data": small.few(), "keep": 0.5, "bits": (7, 8), "out": tmp_path / name}
+            assert search(**options, metric=one).baselines["float32"].search.value < 1
+            assert search(**options, metric=ten).baselines["float32"].search.value == 1, name
+
+    def test_a_metric_is_known_again_when_it_is_imported_again(self, tmp_path: Path, evaluations: list[str]) -> None:
+        """Its name holds no address, so that another process finds its accuracies in the journal."""
+        code = (
+            "def metric(outputs, targets):\n    import torch\n"
+            "    found = [(lambda row: row.argmax())(row) for row in outputs]\n"
+            "    return torch.stack(found) == targets\n"
+        )
+        names = set()
+        for turn in range(2):
+            space: dict[str, Any] = {}
+            kept = [object() for _ in range(turn * 100)]  # so that addresses differ
+            exec(compile(code, "metric.py", "exec"), space)
+            options = {"data": small.few(), "keep": 0.5, "bits": (7, 8), "out": tmp_path}
+            evaluations.clear()
+            names.add(search(**options, metric=space["metric"]).settings["metric"])
+            assert len(kept) == turn * 100
+        assert len(names) == 1
+        assert evaluations == []
+
+
+def splits_with(**change: Any) -> Samples:
+    samples = small.digits().held_out.first(60)
+    return Samples(change.get("x", samples.x), change.get("y", samples.y))
+
+
+class TestRefused:
+    """Bad input of every kind gets one line that names the thing."""
+
+    @pytest.mark.parametrize(
+        ("options", "error", "text"),
+        [
+            ({"strategy": "magic"}, InputError, "strategy 'magic' is not known; choose one of greedy, uniform"),
+            ({"bits": (0, 8)}, InputError, "bits 0:8 cannot be searched; give the least and the most bits within 1:16"),
+            ({"bits": (1, 17)}, InputError, "bits 1:17 cannot be searched"),
+            ({"bits": (8, 4)}, InputError, "bits 8:4 cannot be searched"),
+            ({"bits": 8}, InputError, "bits 8 cannot be searched; give the least and the most bits, such as (1, 16)"),
+            ({"bits": (1.5, 8)}, InputError, "bits (1.5, 8) cannot be searched"),
+            ({"keep": 0}, InputError, "keep 0 is not a relative accuracy: give a number above 0 and at most 1"),
+            ({"keep": 1.7}, InputError, "keep 1.7 is not a relative accuracy"),
+            ({"keep": [0.9, -0.5]}, InputError, "keep -0.5 is not a relative accuracy"),
+            ({"keep": float("nan")}, InputError, "keep nan is not a relative accuracy"),
+            ({"keep": float("inf")}, InputError, "keep inf is not a relative accuracy"),
+            ({"keep": []}, InputError, "give at least one relative accuracy to keep, such as 0.99"),
+            ({"keep": "much"}, InputError, "keep 'much' is not understood; give a number such as 0.99, or several"),
+            ({"keep": None}, InputError, "keep None is not understood; give a number such as 0.99, or several"),
+            ({"platform": "moons"}, PlatformError, "no platform 'moons'; choose one of envision, eyeriss, horowitz45"),
+            ({"observer": "min"}, InputError, "observer 'min' is not known; choose one of max, percentile, mse"),
+            ({"rescale": "row"}, InputError, "rescale 'row' is not known; choose one of network, layer, channel"),
+            ({"signed": "no"}, InputError, "signed 'no' is not known; choose one of auto, always"),
+            ({"seed": -1}, DataError, "seed -1 cannot be used; give a whole number from 0 to"),
+            ({"device": "gpu"}, InputError, "device 'gpu' cannot be used: "),
+            ({"device": "cuda:77"}, InputError, "device 'cuda:77' cannot be used: "),
+            ({"data": "digit"}, DataError, "data 'digit' is not known; give one of "),
+            ({"data": 3}, DataError, "data cannot be made of int"),
+            ({"data": (np.zeros((9, 4)), np.zeros(8, int))}, DataError, "data has 9 samples but 8 labels"),
+            ({"about": {"path": Path("x")}}, InputError, "about cannot be kept in a result: "),
+            ({"about": {"loss": float("nan")}}, InputError, "about cannot be kept in a result: "),
+        ],
+        ids=str,
+    )
+    def test_options(self, options: dict[str, Any], error: type[Exception], text: str, tmp_path: Path) -> None:
+        options = {"data": small.few(), **options}
+        with pytest.raises(error, match=re.escape(text)):
+            search(**options, out=tmp_path / "run")
+        assert not (tmp_path / "run").exists()  # all checks come before any work
+
+    def test_samples_of_another_shape(self) -> None:
+        data = splits_with(x=torch.zeros(60, 1, 9, 9))
+        told = "samples have shape [1, 9, 9], the network takes [1, 8, 8]; prepare the data (--resize) or give another"
+        with pytest.raises(DataError, match=re.escape(told)):
+            search(data=data)
+        with pytest.raises(CaptureError, match=re.escape("the model fails on an input of shape [n, 1, 20, 20]")):
+            search(model=small.trained(), data=splits_with(x=torch.zeros(60, 1, 20, 20)))
+
+    def test_labels_outside_the_classes(self) -> None:
+        labels = small.digits().held_out.first(60).y.clone()
+        labels[:] = 10
+        with pytest.raises(DataError, match=re.escape("label 10 of sample 0 is outside 0..9")):
+            search(data=splits_with(y=labels))
+        with pytest.raises(DataError, match="data has the label -1 at sample 0; labels count from 0"):
+            search(data=(torch.zeros(60, 1, 8, 8), labels - 11))
+
+    @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+    def test_samples_that_are_no_numbers(self, bad: float) -> None:
+        x = small.digits().held_out.first(60).x.clone()
+        x[3, 0, 2, 2] = bad
+        with pytest.raises(DataError, match=re.escape("data has NaN or Inf in 1 of 60 samples (first: sample 3)")):
+            search(data=(x, small.digits().held_out.first(60).y))
+
+    def test_too_few_samples(self) -> None:
+        with pytest.raises(DataError, match="1 samples cannot be cut into 0 for search and 1 for report; each"):
+            search(data=Loaded(None, small.digits().held_out.first(2)))
+
+    def test_weights_that_are_no_numbers(self) -> None:
+        model = small.Small()
+        with torch.no_grad():
+            model.fc.weight[0, 0] = float("nan")
+        with pytest.raises(InputError, match=re.escape("layer 'fc' has NaN or Inf in its weights (1 of 360 values)")):
+            search(model=model, data=small.few())
+
+    @pytest.mark.parametrize(
+        ("model", "text"),
+        [
+            (nn.Flatten(1), "the network has no layer that can be quantised"),
+            (nn.Sequential(nn.Flatten(1), nn.Softmax(1)), "the network has no layer that can be quantised ("),
+        ],
+    )
+    def test_nothing_to_quantise(self, model: nn.Module, text: str) -> None:
+        with pytest.raises(InputError, match=re.escape(text)):
+            search(model=model, data=small.few())
+
+    def test_outputs_that_are_no_classes(self) -> None:
+        model = nn.Sequential(nn.Conv2d(1, 2, 3))
+        told = "the network's output has shape ['n', 2, 6, 6]; top1 and top5 need [n, classes]"
+        with pytest.raises(InputError, match=re.escape(told)):
+            search(model=model, data=small.few())
+
+    def test_a_network_that_is_never_right(self) -> None:
+        told = "the float network is right on no sample of the search split; are its weights loaded?"
+        with pytest.raises(InputError, match=re.escape(told)):
+            search(data=small.mislabelled())
+
+    def test_a_folder_that_is_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "run").write_text("")
+        told = f"cannot open the journal '{tmp_path / 'run' / 'journal.sqlite'}'"
+        with pytest.raises(InputError, match=re.escape(told)):
+            search(data=small.few(), out=tmp_path / "run")
+        assert (tmp_path / "run").read_text() == ""
+
+    def test_a_damaged_journal_is_set_aside_and_named(self, tmp_path: Path) -> None:
+        (tmp_path / "journal.sqlite").write_bytes(b"no journal at all" * 100)
+        events: list[Progress] = []
+        search(data=small.few(), keep=0.5, bits=(7, 8), out=tmp_path, listener=events.append)
+        aside = tmp_path / "journal.sqlite.corrupt-1"
+        assert events[0].stage == f"the journal was damaged; it is set aside as '{aside}'"
+        assert aside.read_bytes() == b"no journal at all" * 100
+        assert len(rows(tmp_path)) > 0
+
+
+def test_formats_that_a_plan_cannot_have() -> None:
+    with pytest.raises(FormatError, match="fixed17"):
+        pj.Plan.parse({"*": "fixed17"})
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> Iterator[None]:
+    """Whatever a test draws, torch's own random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        yield
+
+
+def test_json_is_plain(found: Result) -> None:
+    document = json.loads(found.to_json())
+    assert [point["label"] for point in document["points"]] == ["1", "0.9"]
+    assert document["front"] == [point.label for point in found.front]
+
+
+def test_top1_is_the_default_metric(found: Result) -> None:
+    samples = split(small.digits(), seed=0).report
+    with torch.no_grad():
+        assert float(top1(found.network(samples.x), samples.y).sum()) == found.accuracy.correct
