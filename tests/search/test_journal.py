@@ -1,0 +1,289 @@
+"""The journal: what is written stays written, whoever else writes and however the writer ends."""
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from picojoule.errors import FileError
+from picojoule.evaluate import Accuracy, Evaluator
+from picojoule.plan import Plan
+from picojoule.search import Journal, JournaledEvaluator, OutOfTimeError
+
+
+def test_find_gives_what_was_added(tmp_path: Path) -> None:
+    with Journal(tmp_path / "new" / "folder" / "journal.sqlite") as journal:
+        assert journal.find("c", "p") is None
+        assert journal.mean_seconds("c") is None
+        journal.add("c", "p", Accuracy(970, 1000), 2.0)
+        journal.add("c", "q", Accuracy(12.125, 20), 4.0)
+        journal.add("d", "p", Accuracy(0, 1), 100.0)
+        assert journal.find("c", "p") == Accuracy(970, 1000)
+        assert journal.find("c", "q") == Accuracy(12.125, 20)
+        assert journal.find("d", "p") == Accuracy(0, 1)
+        assert journal.find("d", "q") is None
+        assert (journal.mean_seconds("c"), journal.count()) == (3.0, 3)
+    with Journal(tmp_path / "new" / "folder" / "journal.sqlite") as journal:
+        assert journal.find("c", "q") == Accuracy(12.125, 20)
+        assert journal.set_aside is None
+
+
+def test_without_a_path_it_lives_in_memory() -> None:
+    with Journal() as one, Journal() as other:
+        one.add("c", "p", Accuracy(1, 2), 0.0)
+        assert one.find("c", "p") == Accuracy(1, 2)
+        assert other.find("c", "p") is None
+
+
+def test_what_was_written_first_stays(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j") as journal:
+        journal.add("c", "p", Accuracy(1, 2), 0.0)
+        journal.add("c", "p", Accuracy(2, 2), 0.0)
+        assert journal.find("c", "p") == Accuracy(1, 2)
+        assert journal.count() == 1
+
+
+def test_two_connections_see_each_others_rows_at_once(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j") as one, Journal(tmp_path / "j") as other:
+        for index in range(20):
+            writer, reader = (one, other) if index % 2 else (other, one)
+            writer.add("c", str(index), Accuracy(index, 100), 0.0)
+            assert reader.find("c", str(index)) == Accuracy(index, 100)
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_many_open_and_write_a_new_journal_at_once(tmp_path: Path, attempt: int) -> None:
+    threads, rows = 8, 25
+    barrier = threading.Barrier(threads)
+    failures: list[BaseException] = []
+
+    def write(writer: int) -> None:
+        try:
+            barrier.wait()
+            with Journal(tmp_path / "j") as journal:
+                assert journal.set_aside is None
+                for row in range(rows):
+                    journal.add("c", f"{writer} {row}", Accuracy(row, rows), 0.0)
+        except BaseException as error:
+            failures.append(error)
+
+    workers = [threading.Thread(target=write, args=(writer,)) for writer in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert failures == []
+    with Journal(tmp_path / "j") as journal:
+        assert journal.count() == threads * rows
+
+
+def test_a_writer_killed_at_any_moment_loses_no_row(tmp_path: Path) -> None:
+    program = """
+        import itertools, sys
+        from pathlib import Path
+        from picojoule.evaluate import Accuracy
+        from picojoule.search import Journal
+        journal = Journal(Path(sys.argv[1]))
+        for row in itertools.count():
+            journal.add("c", str(row), Accuracy(row % 100, 100), 0.0)
+            print(row, flush=True)
+    """
+    path = tmp_path / "j"
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program), str(path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if int(line) >= 200:
+            break
+    os.kill(process.pid, signal.SIGKILL)
+    rest = process.stdout.read().split()
+    process.stdout.close()
+    assert process.wait() == -signal.SIGKILL
+    told = int(rest[-1]) if rest and rest[-1].isdigit() else 200
+    with Journal(path) as journal:
+        assert journal.set_aside is None
+        assert all(journal.find("c", str(row)) == Accuracy(row % 100, 100) for row in range(told))
+        assert told <= journal.count() <= told + 3  # a row may be written and not yet told
+        journal.add("c", "after", Accuracy(1, 1), 0.0)
+        assert journal.find("c", "after") == Accuracy(1, 1)
+
+
+@pytest.mark.parametrize("content", [b"not a journal at all" * 50, bytes(range(256)) * 32], ids=["text", "bytes"])
+def test_a_file_that_is_no_journal_is_set_aside_and_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "journal.sqlite"
+    path.write_bytes(content)
+    (tmp_path / "journal.sqlite.corrupt-1").write_bytes(b"of an earlier time")
+    with Journal(path) as journal:
+        assert journal.set_aside == tmp_path / "journal.sqlite.corrupt-2"
+        assert journal.set_aside.read_bytes() == content
+        assert journal.count() == 0
+        journal.add("c", "p", Accuracy(1, 2), 0.0)
+    with Journal(path) as journal:
+        assert journal.set_aside is None
+        assert journal.find("c", "p") == Accuracy(1, 2)
+    assert (tmp_path / "journal.sqlite.corrupt-1").read_bytes() == b"of an earlier time"
+
+
+def test_an_empty_file_becomes_a_journal(tmp_path: Path) -> None:
+    (tmp_path / "j").touch()
+    with Journal(tmp_path / "j") as journal:
+        assert (journal.set_aside, journal.count()) == (None, 0)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A journal of 200 rows, in several pages."""
+    path = tmp_path_factory.mktemp("written") / "j"
+    with Journal(path) as journal:
+        for row in range(200):
+            journal.add("c" * 64, f"a plan of some length {row}", Accuracy(1, 2), 0.0)
+    content = path.read_bytes()
+    assert len(content) > 4 * 4096
+    return content
+
+
+@pytest.mark.parametrize("kept", [99, 100, 4096, 5000, 3 * 4096])
+def test_a_truncated_journal_is_set_aside(tmp_path: Path, written: bytes, kept: int) -> None:
+    path = tmp_path / "j"
+    path.write_bytes(written[:kept])
+    with Journal(path) as journal:
+        assert journal.set_aside == tmp_path / "j.corrupt-1"
+        assert journal.set_aside.read_bytes() == written[:kept]
+        assert journal.count() == 0
+
+
+def test_a_journal_with_damaged_pages_is_set_aside_or_named(tmp_path: Path, written: bytes) -> None:
+    path = tmp_path / "j"
+    path.write_bytes(written[:4096] + b"\xff" * (len(written) - 4096))
+    message = ""
+    try:
+        with Journal(path) as journal:
+            journal.count()
+            message = f"set aside as {journal.set_aside}"
+    except FileError as error:
+        message = str(error)
+    assert message in (
+        f"set aside as {path}.corrupt-1",
+        f"the journal '{path}' cannot be used: database disk image is malformed; free some space or move it",
+    )
+
+
+def test_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    with Journal(path) as journal:
+        journal.add("c", "p", Accuracy(1, 2), 0.0)
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 2")
+    connection.close()
+    before = path.read_bytes()
+    message = f"the journal '{path}' is of version 2; this picojoule writes 1; move it away"
+    with pytest.raises(FileError, match=f"^{re.escape(message)}$"):
+        Journal(path)
+    assert path.read_bytes() == before
+
+
+def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE evaluations (something TEXT)")
+    connection.commit()
+    connection.close()
+    message = f"cannot open the journal '{path}': no such column: context; choose another folder"
+    with pytest.raises(FileError, match=f"^{re.escape(message)}$"):
+        Journal(path)
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "journal.sqlite"
+    with pytest.raises(FileError, match=rf"^cannot open the journal '{re.escape(str(path))}': .*; choose another"):
+        Journal(path)
+
+
+def test_a_folder_where_the_journal_should_be(tmp_path: Path) -> None:
+    message = f"cannot open the journal '{tmp_path}': unable to open database file; choose another folder"
+    with pytest.raises(FileError, match=f"^{re.escape(message)}$"):
+        Journal(tmp_path)
+
+
+def test_a_closed_journal_says_so(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+    journal.close()
+    message = f"the journal '{tmp_path / 'j'}' cannot be used: Cannot operate on a closed database."
+    with pytest.raises(FileError, match=f"^{re.escape(message)}"):
+        journal.find("c", "p")
+
+
+class Counting(Evaluator):
+    """Counts what it is asked; one sample is right for each site of the plan."""
+
+    def __init__(self) -> None:
+        self.asked: list[Plan] = []
+
+    def accuracy(self, plan: Plan) -> Accuracy:
+        self.asked.append(plan)
+        return Accuracy(len(plan.formats), 10)
+
+
+PLANS = [Plan.parse(dict.fromkeys("abc"[:count], f"fixed{bits}")) for count in (1, 2, 3) for bits in (4, 8)]
+
+
+def test_nothing_in_the_journal_is_evaluated_again(tmp_path: Path) -> None:
+    inner = Counting()
+    with Journal(tmp_path / "j") as journal:
+        evaluator = JournaledEvaluator(inner, journal, "context")
+        first = [evaluator.accuracy(plan) for plan in PLANS]
+        second = [evaluator.accuracy(plan) for plan in PLANS]
+        assert journal.count() == len(PLANS)
+    assert first == second == [Accuracy(len(plan.formats), 10) for plan in PLANS]
+    assert inner.asked == PLANS
+    with Journal(tmp_path / "j") as journal:
+        again = JournaledEvaluator(inner, journal, "context")
+        assert [again.accuracy(plan) for plan in PLANS] == first
+        assert len(inner.asked) == len(PLANS)
+        other = JournaledEvaluator(inner, journal, "other context")
+        assert other.accuracy(PLANS[0]) == first[0]
+        assert len(inner.asked) == len(PLANS) + 1
+
+
+def test_its_listener_hears_what_was_worked_out() -> None:
+    heard: list[tuple[Accuracy, bool]] = []
+    with Journal() as journal:
+        evaluator = JournaledEvaluator(Counting(), journal, "c", listener=lambda *event: heard.append(event))
+        for plan in (PLANS[0], PLANS[0], PLANS[2]):
+            evaluator.accuracy(plan)
+    assert heard == [(Accuracy(1, 10), True), (Accuracy(1, 10), False), (Accuracy(2, 10), True)]
+
+
+def test_past_the_deadline_nothing_is_begun_and_what_is_known_is_still_given() -> None:
+    inner = Counting()
+    with Journal() as journal:
+        evaluator = JournaledEvaluator(inner, journal, "c", deadline=time.monotonic() + 1000)
+        known = evaluator.accuracy(PLANS[0])
+        evaluator.deadline = time.monotonic() - 1
+        assert evaluator.accuracy(PLANS[0]) == known
+        with pytest.raises(OutOfTimeError):
+            evaluator.accuracy(PLANS[1])
+        assert inner.asked == PLANS[:1]
+        evaluator.deadline = None
+        assert evaluator.accuracy(PLANS[1]) == Accuracy(1, 10)
+
+
+def test_an_evaluation_that_fails_is_not_written_down() -> None:
+    class Failing(Evaluator):
+        def accuracy(self, plan: Plan) -> Accuracy:
+            raise RuntimeError("out of memory")
+
+    with Journal() as journal:
+        with pytest.raises(RuntimeError, match="out of memory"):
+            JournaledEvaluator(Failing(), journal, "c").accuracy(PLANS[0])
+        assert journal.count() == 0
