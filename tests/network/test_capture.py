@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -496,3 +497,10 @@ def test_the_users_model_is_left_bit_for_bit() -> None:
     heard = len(calls)
     model(x)
     assert len(calls) == heard + 1
+
+
+@pytest.mark.parametrize("wrap", [nn.DataParallel, partial(torch.compile, backend="eager")])
+def test_what_torch_wraps_around_a_model_is_taken_off(wrap: Callable[[nn.Module], nn.Module]) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 3)).eval()
+    assert capture(wrap(model), torch.zeros(1, 4)) == capture(model, torch.zeros(1, 4))

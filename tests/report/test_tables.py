@@ -1,6 +1,5 @@
 """The tables of the terminal have the result's own figures, whatever the result."""
 
-from collections.abc import Iterator
 from functools import cache
 from io import StringIO
 from typing import Any
@@ -19,15 +18,6 @@ from picojoule.errors import UnreachableFloorError
 from picojoule.network import Network
 from picojoule.report import reference, tables
 from picojoule.search import Result
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """The networks here are so small that threads only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def shown(part: RenderableType, capsys: pytest.CaptureFixture[str]) -> str:

@@ -287,3 +287,18 @@ def test_an_evaluation_that_fails_is_not_written_down() -> None:
         with pytest.raises(RuntimeError, match="out of memory"):
             JournaledEvaluator(Failing(), journal, "c").accuracy(PLANS[0])
         assert journal.count() == 0
+
+
+def test_another_programs_database_is_set_aside_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE theirs (value TEXT)")
+        other.execute("INSERT INTO theirs VALUES ('kept')")
+    other.close()
+    with Journal(path) as journal:
+        assert journal.set_aside is not None
+        journal.add("c", "p", Accuracy(1, 2), 0.1)
+        assert journal.find("c", "p") == Accuracy(1, 2)
+    with sqlite3.connect(journal.set_aside) as kept:
+        assert kept.execute("SELECT value FROM theirs").fetchall() == [("kept",)]
+    kept.close()

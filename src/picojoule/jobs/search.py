@@ -137,7 +137,7 @@ class _Run:
             raise InputError("the float network is right on no sample of the search split; are its weights loaded?")
         outcomes = [self._floor(keep, reference) for keep in keeps]
         asked: list[tuple[str, float | None, _Outcome]]
-        asked = [(f"{keep:g}", keep, outcome) for keep, outcome in zip(keeps, outcomes, strict=True)]
+        asked = [(f"{keep:.12g}", keep, outcome) for keep, outcome in zip(keeps, outcomes, strict=True)]
         asked += [(label, None, _Outcome(self._setup.baseline(label), "baseline")) for label in BASELINES]
         self._stage, self._detail, self._done, self._remaining = "report split", "", 0, 2 * len(asked)  # both splits
         points = [self._finished(partial(self._point, *each)) for each in asked]

@@ -19,7 +19,8 @@ from torch.nn.parameter import is_lazy
 
 from picojoule.errors import CaptureError, InputError
 from picojoule.network import fold, ops
-from picojoule.network.graph import Network, Node, Ref
+from picojoule.network.graph import Network
+from picojoule.network.node import Node, Ref
 
 _ANY_BATCH = "write shapes with x.shape[0] or -1 instead of a number (for example x.flatten(1))"
 _FIXED_BATCH = f"the model fixes its batch size: it can be captured for a batch of 2 only; {_ANY_BATCH}"
@@ -59,6 +60,10 @@ def capture(model: nn.Module | Network, example: Tensor) -> Network:
 
 
 def _copied(model: nn.Module) -> nn.Module:
+    """A copy in evaluation mode and float32 on the CPU, without what torch wraps around a model to run it faster."""
+    if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        model = model.module
+    model = getattr(model, "_orig_mod", model)  # of torch.compile
     try:
         copied = copy.deepcopy(model)
     except Exception as error:

@@ -3,19 +3,17 @@
 A value that several layers read, also through reshapes, is one site, because it is quantised once, where it is made.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from picojoule.network import ops
 from picojoule.network.layers import Layer, Leftover, Site
+from picojoule.network.node import Node
 
-if TYPE_CHECKING:
-    from picojoule.network.graph import Network, Node
+Nodes = Mapping[str, Node]
+"""A graph's nodes by name, each after those it reads."""
 
 
 @dataclass(frozen=True)
@@ -27,16 +25,16 @@ class Derived:
     leftovers: tuple[Leftover, ...]
 
 
-def derive(network: Network) -> Derived:
+def derive(nodes: Nodes) -> Derived:
     """The layers, sites and leftovers of a network, each in the order of its nodes."""
-    calls, leftovers = _calls(network)
-    sites = _sites(network, calls)
+    calls, leftovers = _calls(nodes)
+    sites = _sites(nodes, calls)
     by_tensor = {site.tensor: site.name for site in sites.values()}
-    reached = _reached_sites(network, calls, by_tensor)
+    reached = _reached_sites(nodes, calls, by_tensor)
     held: set[str] = set()
     layers = []
     for call in calls:
-        layers.append(_layer(network, call, by_tensor, reached[call.node.name], first=call.weights not in held))
+        layers.append(_layer(nodes, call, by_tensor, reached[call.node.name], first=call.weights not in held))
         held.add(call.weights)
     return Derived(tuple(layers), MappingProxyType(sites), tuple(leftovers))
 
@@ -51,61 +49,61 @@ class _Call:
     inputs: str
 
 
-def base(network: Network, name: str) -> str:
+def base(nodes: Nodes, name: str) -> str:
     """The node that makes the value `name`: through reshapes back to where its elements come from."""
-    node = network.by_name[name]
+    node = nodes[name]
     while node.op.startswith("aten.") and ops.short(node.op) in ops.VIEW:
-        node = network.by_name[next(node.refs())]
+        node = nodes[next(node.refs())]
     return node.name
 
 
-def _calls(network: Network) -> tuple[list[_Call], list[Leftover]]:
+def _calls(nodes: Nodes) -> tuple[list[_Call], list[Leftover]]:
     calls: list[_Call] = []
     leftovers: list[Leftover] = []
     times: dict[str, int] = {}
-    for node in network.nodes:
+    for node in nodes.values():
         if node.op in ops.MAC:
             inputs, weights = list(node.refs())[:2]
-            reason = _why_float(network, inputs, weights)
+            reason = _why_float(nodes, inputs, weights)
             if reason is None:
                 times[weights] = times.get(weights, 0) + 1
                 stem = weights.removesuffix(".weight")
                 name = stem if times[weights] == 1 else f"{stem}@{times[weights]}"
-                calls.append(_Call(node, name, weights, base(network, inputs)))
+                calls.append(_Call(node, name, weights, base(nodes, inputs)))
             else:
-                leftovers.append(Leftover(node.name, node.op, reason, _macs(network, node)))
-        elif "." in node.op and (leftover := _leftover(network, node)) is not None:
+                leftovers.append(Leftover(node.name, node.op, reason, _macs(nodes, node)))
+        elif "." in node.op and (leftover := _leftover(nodes, node)) is not None:
             leftovers.append(leftover)
     return calls, leftovers
 
 
-def _why_float(network: Network, inputs: str, weights: str) -> str | None:
+def _why_float(nodes: Nodes, inputs: str, weights: str) -> str | None:
     """Why a call of a layer cannot be quantised, or None where it can."""
-    if network.by_name[weights].op not in ("parameter", "buffer"):
+    if nodes[weights].op not in ("parameter", "buffer"):
         return "its weights are computed from the network's values, not stored"
-    if network.by_name[base(network, inputs)].op in ("parameter", "buffer"):
+    if nodes[base(nodes, inputs)].op in ("parameter", "buffer"):
         return "its inputs are constant"
     return None
 
 
-def _leftover(network: Network, node: Node) -> Leftover | None:
+def _leftover(nodes: Nodes, node: Node) -> Leftover | None:
     name = ops.short(node.op)
     if name in ops.FLOAT_MAC:
-        return Leftover(node.name, node.op, ops.FLOAT_MAC[name], _macs(network, node))
+        return Leftover(node.name, node.op, ops.FLOAT_MAC[name], _macs(nodes, node))
     if "batch_norm" in name and node.op.endswith(".no_stats"):
         return Leftover(node.name, node.op, "it has no running statistics, so its results depend on the batch", 0)
     if "batch_norm" in name:
         return Leftover(node.name, node.op, "it does not follow a layer of its own that it could be folded into", 0)
     if name in ops.EXACT or not node.op.startswith("aten.") or not node.shape:
         return None
-    if name in ("mul", "div") and not any(network.by_name[ref].shape for ref in list(node.refs())[1:]):
+    if name in ("mul", "div") and not any(nodes[ref].shape for ref in list(node.refs())[1:]):
         return Leftover(node.name, node.op, "it scales by a constant that need not be a power of two", 0)
     return Leftover(node.name, node.op, f"'{name}' is computed in floating point, element by element", 0)
 
 
-def _macs(network: Network, node: Node) -> int:
+def _macs(nodes: Nodes, node: Node) -> int:
     """Multiply-accumulates of one call, per sample: outputs times products per output (0 where the shapes hide it)."""
-    read = [network.by_name[ref] for ref in node.refs()]
+    read = [nodes[ref] for ref in node.refs()]
     shapes = [value.shape for value in read]
     name = ops.short(node.op)
     if name.startswith("conv_transpose") and len(shapes) > 1:
@@ -124,7 +122,7 @@ def _macs(network: Network, node: Node) -> int:
     return 0
 
 
-def _sites(network: Network, calls: list[_Call]) -> dict[str, Site]:
+def _sites(nodes: Nodes, calls: list[_Call]) -> dict[str, Site]:
     """For each layer in order its inputs' site, then its weights', each once, under its first reader's name."""
     readers: dict[tuple[str, str], list[str]] = {}
     for call in calls:
@@ -132,17 +130,17 @@ def _sites(network: Network, calls: list[_Call]) -> dict[str, Site]:
         readers.setdefault(("weights", call.weights), []).append(call.name)
     sites = {}
     for (kind, tensor), names in readers.items():
-        node = network.by_name[tensor]
+        node = nodes[tensor]
         channels = node.shape[0] or 1 if kind == "weights" else 1
         site = Site(f"{names[0]}.{kind}", kind, tensor, tuple(names), node.count, channels)
         sites[site.name] = site
     return sites
 
 
-def _reached_sites(network: Network, calls: list[_Call], by_tensor: dict[str, str]) -> dict[str, tuple[str, ...]]:
+def _reached_sites(nodes: Nodes, calls: list[_Call], by_tensor: dict[str, str]) -> dict[str, tuple[str, ...]]:
     """For each layer's node the sites that its outputs reach before any other layer."""
     readers: dict[str, list[str]] = {}
-    for node in network.nodes:
+    for node in nodes.values():
         for ref in node.refs():
             readers.setdefault(ref, []).append(node.name)
     stops = {call.node.name for call in calls}
@@ -164,20 +162,20 @@ def _reached_sites(network: Network, calls: list[_Call], by_tensor: dict[str, st
     return reached
 
 
-def _layer(network: Network, call: _Call, by_tensor: dict[str, str], reached: tuple[str, ...], first: bool) -> Layer:
-    weights = network.by_name[call.weights]
+def _layer(nodes: Nodes, call: _Call, by_tensor: dict[str, str], reached: tuple[str, ...], first: bool) -> Layer:
+    weights = nodes[call.weights]
     refs = list(call.node.refs())
-    bias = network.by_name[refs[2]].count if len(refs) > 2 else 0
+    bias = nodes[refs[2]].count if len(refs) > 2 else 0
     return Layer(
         name=call.name,
         kind=ops.MAC[call.node.op],
         weights=by_tensor[call.weights],
         inputs=by_tensor[call.inputs],
-        macs=_macs(network, call.node),
+        macs=_macs(nodes, call.node),
         weight_count=weights.count if first else 0,
         bias_count=bias if first else 0,
-        input_count=network.by_name[call.inputs].count,
+        input_count=nodes[call.inputs].count,
         output_count=call.node.count,
         outputs=reached,
-        reads_input=call.inputs == network.input.name,
+        reads_input=nodes[call.inputs].op == "input",
     )

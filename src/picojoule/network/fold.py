@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from picojoule.network import ops
-from picojoule.network.graph import Node, Ref
+from picojoule.network.node import Node, Ref
 
 _STORED = ("parameter", "buffer")
 

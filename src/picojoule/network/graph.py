@@ -6,8 +6,7 @@ file (weights, with the graph in the header) and runs again from that file alone
 
 import hashlib
 import json
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +14,6 @@ from types import MappingProxyType
 from typing import Any
 
 import safetensors
-import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
@@ -24,40 +22,9 @@ from picojoule import files
 from picojoule.errors import CaptureError, FileError
 from picojoule.network import derive, ops
 from picojoule.network.layers import Layer, Leftover, Site
+from picojoule.network.node import Node, node_from_json, node_to_json
 
 VERSION = 1
-
-
-@dataclass(frozen=True)
-class Ref:
-    """An argument that is another node's result."""
-
-    node: str
-
-
-@dataclass(frozen=True)
-class Node:
-    """One step: an operation on earlier nodes, or `input`, or a stored tensor (`parameter`, `buffer`).
-
-    `shape` is the result's, with None for the batch; () where the result is not a tensor. `rows` is how many entries
-    of that dimension belong to one sample: more than 1 once a reshape has put others into it ([n, 3, 4] → [3n, 4]).
-    """
-
-    name: str
-    op: str
-    args: tuple[Any, ...] = ()
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
-    shape: tuple[int | None, ...] = ()
-    rows: int = 1
-
-    @property
-    def count(self) -> int:
-        """Elements of the result, per sample."""
-        return self.rows * math.prod(size for size in self.shape if size is not None)
-
-    def refs(self) -> Iterator[str]:
-        """The names of the nodes it reads, in order of its arguments, with repeats."""
-        yield from _refs((self.args, tuple(self.kwargs.values())))
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +76,7 @@ class Network:
 
     @cached_property
     def _derived(self) -> derive.Derived:
-        return derive.derive(self)
+        return derive.derive(self.by_name)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -150,7 +117,7 @@ class Network:
         graph = {
             "version": VERSION,
             "output": self.output,
-            "nodes": [_node_to_json(node) for node in self.nodes],
+            "nodes": [node_to_json(node) for node in self.nodes],
         }
         text = json.dumps(graph, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}
@@ -173,9 +140,9 @@ class Network:
             table = json.loads(text)
             if table["version"] != VERSION or isinstance(table["version"], bool):
                 raise FileError(f"{origin}: version {table['version']!r} of a network is not known; expected {VERSION}")
-            nodes = tuple(_node_from_json(entry) for entry in table["nodes"])
+            nodes = tuple(node_from_json(entry) for entry in table["nodes"])
             network = cls(nodes, tensors, table["output"])
-            derive.derive(network)  # so that a layer that makes no sense is found here
+            derive.derive(network.by_name)  # so that a layer that makes no sense is found here
             return network
         except (
             LookupError,
@@ -202,14 +169,6 @@ class Network:
         return cls.from_bytes(files.read_bytes(path), f"'{path}'")
 
 
-def _refs(value: Any) -> Iterator[str]:
-    if isinstance(value, Ref):
-        yield value.node
-    elif isinstance(value, tuple | list):
-        for item in value:
-            yield from _refs(item)
-
-
 def _check(network: Network) -> None:
     """Names are unique, every reference points backwards, stored tensors are there, operations are allowed."""
     seen: set[str] = set()
@@ -231,59 +190,3 @@ def _check(network: Network) -> None:
         raise ValueError(f"output '{network.output}' is no node")
     if sum(node.op == "input" for node in network.nodes) != 1:
         raise ValueError("a network has exactly one input")
-
-
-def _node_to_json(node: Node) -> dict[str, Any]:
-    entry: dict[str, Any] = {"name": node.name, "op": node.op, "shape": list(node.shape)}
-    if node.args:
-        entry["args"] = [_to_json(value) for value in node.args]
-    if node.rows != 1:
-        entry["rows"] = node.rows
-    if node.kwargs:
-        entry["kwargs"] = {key: _to_json(value) for key, value in node.kwargs.items()}
-    return entry
-
-
-def _node_from_json(entry: Mapping[str, Any]) -> Node:
-    unknown = set(entry) - {"name", "op", "shape", "rows", "args", "kwargs"}
-    if unknown or not isinstance(entry["name"], str) or not isinstance(entry["op"], str):
-        raise ValueError(f"node {entry!r:.80} is malformed")
-    if not all(size is None or (isinstance(size, int) and size >= 0) for size in entry["shape"]):
-        raise ValueError(f"node '{entry['name']}' has a malformed shape")
-    args = tuple(_from_json(value) for value in entry.get("args", []))
-    kwargs = {str(key): _from_json(value) for key, value in entry.get("kwargs", {}).items()}
-    rows = entry.get("rows", 1)
-    if not isinstance(rows, int) or rows < 1:
-        raise ValueError(f"node '{entry['name']}' has a malformed number of rows")
-    return Node(entry["name"], entry["op"], args, kwargs, tuple(entry["shape"]), rows)
-
-
-def _to_json(value: Any) -> Any:
-    """Plain JSON for an argument; what JSON lacks is a one-key table."""
-    if isinstance(value, Ref):
-        return {"ref": value.node}
-    if isinstance(value, float) and not math.isfinite(value):
-        return {"float": str(value)}
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, tuple | list):
-        return [_to_json(item) for item in value]
-    if isinstance(value, torch.dtype | torch.memory_format | torch.layout):
-        return {"torch": str(value).removeprefix("torch.")}
-    raise CaptureError(f"an argument of type {type(value).__name__} cannot be stored ({value!r:.60})")
-
-
-def _from_json(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_from_json(item) for item in value)
-    if not isinstance(value, dict):
-        return value
-    ((kind, content),) = value.items()
-    if kind == "ref":
-        return Ref(str(content))
-    if kind == "float":
-        return float(content)
-    constant = getattr(torch, str(content), None) if kind == "torch" else None
-    if isinstance(constant, torch.dtype | torch.memory_format | torch.layout):
-        return constant
-    raise ValueError(f"argument {value!r:.80} is not known")

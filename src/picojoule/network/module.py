@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from picojoule.network import ops
-from picojoule.network.graph import Network, Node, Ref
+from picojoule.network.graph import Network
+from picojoule.network.node import Node, Ref
 
 
 @dataclass(frozen=True)

@@ -143,6 +143,9 @@ def _open(path: Path | None) -> sqlite3.Connection:
             raise FileError(
                 f"the journal '{path}' is of version {version}; this picojoule writes {_VERSION}; move it away"
             )
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if tables and "evaluations" not in tables:
+            raise sqlite3.DatabaseError("another program's database")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(_TABLE)
         connection.execute("SELECT context, plan, correct, total, seconds FROM evaluations LIMIT 1").fetchone()
