@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from picojoule.errors import FileError
 
@@ -126,7 +126,7 @@ class Fields:
             self.fail(f"expected a table, found {type(table).__name__}")
         self._table = dict(table)
 
-    def fail(self, message: str) -> None:
+    def fail(self, message: str) -> NoReturn:
         """Raise this table's error, with its origin in front."""
         raise self._error(f"{self.origin}: {message}")
 

@@ -21,7 +21,7 @@ def members(room: str, base: type[T], group: str) -> tuple[type[T], ...]:
     In the order of module names, then of entry points.
 
     Raises:
-        InputError: an entry point names something that is no concrete subclass of `base`.
+        InputError: an entry point cannot be loaded, or names something that is no concrete subclass of `base`.
     """
     package = importlib.import_module(room)
     found: list[type[T]] = []
@@ -36,7 +36,13 @@ def members(room: str, base: type[T], group: str) -> tuple[type[T], ...]:
             and value.__module__ == module.__name__
         ]
     for entry in sorted(entry_points(group=group), key=lambda entry: entry.name):
-        member = entry.load()
+        try:
+            member = entry.load()
+        except Exception as error:
+            raise InputError(
+                f"entry point '{entry.name}' of the group '{group}' cannot be loaded from '{entry.value}' "
+                f"({type(error).__name__}: {error}); update or remove the package that names it"
+            ) from error
         if not (inspect.isclass(member) and issubclass(member, base) and not inspect.isabstract(member)):
             raise InputError(
                 f"entry point '{entry.name}' of the group '{group}' is '{entry.value}', which is no {base.__name__}; "

@@ -11,9 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.formats.oracle import quantize_array
 
-from picojoule.calibration import OBSERVERS, Statistics
+from picojoule.calibration import OBSERVERS, Statistics, calibrate
 from picojoule.calibration.observers import covering
 from picojoule.formats import Float32, parse
+from picojoule.network import capture
 
 quietly = settings(max_examples=300, deadline=None, derandomize=True, database=None)
 
@@ -134,3 +135,19 @@ def test_merged_statistics_are_one_row() -> None:
     assert merged.values.shape == (1, 4)
     assert (merged.largest.tolist(), merged.lowest) == ([3.0], -3.0)
     assert OBSERVERS["max"](merged, Float32(), True) == (2,)
+
+
+def test_an_outlier_that_the_sample_misses_is_known_all_the_same() -> None:
+    """One value of 12 among two million near 1: at 16 bits the least squared error covers it."""
+    network = capture(torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1)), torch.zeros(1, 1, 64, 64))
+    x = torch.rand(512, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    x[300, 0, 5, 5] = 12.0
+    ranges = calibrate(network, x, "fixed16", observer="mse")
+    assert ranges.sites["0.inputs"].exponents == (4,)
+
+
+def test_a_percentile_of_zero_is_no_range() -> None:
+    values = torch.zeros(1, 4000)
+    values[0, :2] = torch.tensor([300.0, 1.0])
+    statistics = Statistics(values, torch.tensor([300.0]), 0.0)
+    assert OBSERVERS["percentile"](statistics, parse("fixed8"), False) == (9,)

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.plan.damage import mutated
@@ -29,15 +28,6 @@ many_ranges = st.builds(
     st.dictionaries(names, st.builds(Range, exponents, st.booleans()), max_size=4),
     st.lists(st.integers(1, 9), max_size=3).map(tuple),
 )
-
-
-def test_broadcast() -> None:
-    assert Range((5,), True).broadcast(4) == 5
-    by_channel = Range((1, -2, 3), True).broadcast(4)
-    assert isinstance(by_channel, torch.Tensor)
-    assert by_channel.shape == (3, 1, 1, 1)
-    assert by_channel.flatten().tolist() == [1, -2, 3]
-    assert not by_channel.is_floating_point()
 
 
 def test_equal_ranges_hash_alike_in_any_order() -> None:

@@ -69,9 +69,11 @@ class TestSearch:
             "--out", tmp_path / "run", "--json",
         )  # fmt: skip
         settings = json.loads(done.out)["settings"]
-        assert settings.pop("metric").startswith("best ")
+        assert settings.pop("metric") == "best"
+        assert settings.pop("platform_toml") == pj.Platform.load("eyeriss").to_toml()
         assert settings == {
-            "model": model, "data": data, "checkpoint": "trained.safetensors", "mean": "0", "std": "1", "resize": 8,
+            "model": model, "data": data, "checkpoint": str(home / "trained.safetensors"),
+            "device": "cpu", "mean": "0", "std": "1", "resize": 8,
             "keep": [0.9, 0.5], "strategy": "uniform", "bits": [2, 16], "seed": 3, "rescale": "channel",
             "observer": "mse", "signed": "always", "platform": "eyeriss",
             "samples": {"calibration": 10, "search": 45, "report": 45},

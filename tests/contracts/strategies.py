@@ -22,7 +22,7 @@ from picojoule.calibration import Calibration
 from picojoule.evaluate import Accuracy, Evaluator, Floor, PlainEvaluator
 from picojoule.formats import Float32
 from picojoule.plan import Plan
-from picojoule.search import Problem, Step, Strategy, strategies
+from picojoule.search import Problem, Step, Strategy, fixed_point_ladders, strategies
 
 laws = settings(
     max_examples=40,
@@ -95,7 +95,7 @@ def searches(draw: st.DrawFn) -> tuple[Problem, Floor]:
             return Accuracy(least + zlib.crc32(str(plan).encode(), seed) % (total - least + 1), total)
 
     keep = draw(st.sampled_from([1.0, 0.99, 0.9, 0.5, 0.001]))
-    problem = Problem(network(), signed, bits, Made(function), total_bits)
+    problem = Problem(network(), fixed_point_ladders(signed, bits), Made(function), total_bits)
     return problem, Floor(keep, Accuracy(draw(st.sampled_from([total, total // 2])), total))
 
 
@@ -115,7 +115,7 @@ def real() -> tuple[Problem, Accuracy]:
 
     signed = {site: calibration.signed(site) for site in network().sites}
     reference = plain.accuracy(Plan.uniform(network(), Float32()))
-    return Problem(network(), signed, (1, 6), Made(function), total_bits), reference
+    return Problem(network(), fixed_point_ladders(signed, (1, 6)), Made(function), total_bits), reference
 
 
 class StrategyLaws:
@@ -186,7 +186,7 @@ class StrategyLaws:
             assert found.floor.holds(step.accuracy)
         for plan in (*found.asked, *(step.plan for step in found.steps)):
             assert list(plan.formats) == list(found.problem.network.sites)
-            assert all(format in found.problem.ladder(site) for site, format in plan.formats.items())
+            assert all(format in found.problem.ladders[site] for site, format in plan.formats.items())
 
     def check_remaining(self, strategy: type[Strategy], found: Walk) -> None:
         """`remaining` is never less than the evaluations that really follow, and `bound` than all of them."""

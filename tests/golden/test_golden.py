@@ -55,7 +55,7 @@ def result() -> Result:
     ranges = Ranges({site: Range((-1,), site.endswith("weights")) for site in network.sites}, network.input_shape)
     sparsity = Sparsity(dict.fromkeys(network.sites, 0.25))
     priced = energy(network, plan, Platform.load("moons2017"), sparsity)
-    decision = Decision("fc.weights", parse("binary"), (Trial(parse("binary"), Accuracy(9, 10)),))
+    decision = Decision("fc.weights", parse("binary"), (Trial(parse("binary"), Accuracy(9, 10), True),))
     point = OperatingPoint("0.9", 0.9, plan, ranges, Accuracy(9, 10), Accuracy(17, 20), priced, sparsity, "complete",
                            (decision,))  # fmt: skip
     wide = Plan.uniform(network, "float32")

@@ -255,7 +255,7 @@ CASES = {
         readers={"fc.inputs": ("fc",), "fc@2.inputs": ("fc@2",)},
     ),
     "two modules with tied weights": Case(
-        tied, (6,), {"a": ("linear", 36, 36, 6, 6, 6), "a@2": ("linear", 36, 0, 0, 6, 6)}
+        tied, (6,), {"a": ("linear", 36, 36, 6, 6, 6), "a@2": ("linear", 36, 0, 6, 6, 6)}
     ),
     "functional calls with bare parameters": Case(
         lambda: Model(
@@ -504,3 +504,16 @@ def test_what_torch_wraps_around_a_model_is_taken_off(wrap: Callable[[nn.Module]
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 3)).eval()
     assert capture(wrap(model), torch.zeros(1, 4)) == capture(model, torch.zeros(1, 4))
+
+
+@pytest.mark.parametrize("prepare", [lambda x: F.pad(x, (1, 1, 1, 1)), lambda x: (x - 0.5) / 0.25, lambda x: x + x])
+def test_the_image_may_be_prepared_before_the_first_layer(prepare: Callable[[Tensor], Tensor]) -> None:
+    model = Model(
+        lambda m, x: m.two(F.relu(m.one(prepare(x)))), one=nn.Conv2d(3, 4, 3, padding=1), two=nn.Conv2d(4, 2, 1)
+    )
+    assert [layer.reads_input for layer in capture(model, torch.zeros(1, 3, 8, 8)).layers] == [True, False]
+
+
+def test_a_sum_with_the_image_is_no_image() -> None:
+    model = Model(lambda m, x: m.two(x + m.one(x)), one=nn.Conv2d(3, 3, 1), two=nn.Conv2d(3, 2, 1))
+    assert [layer.reads_input for layer in capture(model, torch.zeros(1, 3, 8, 8)).layers] == [True, False]

@@ -118,3 +118,10 @@ def test_it_shows_what_it_is() -> None:
     assert repr(Quantizer(parse("fixed4"), Range((1,), True))) == "Quantizer(fixed4, exponent 1, signed)"
     by_channel = Quantizer(parse("binary"), Range((1, -3, 0), False))
     assert repr(by_channel) == "Quantizer(binary, exponent -3..1 by channel, unsigned)"
+
+
+def test_an_infinite_gradient_outside_the_range_is_dropped() -> None:
+    x = torch.tensor([5.0, 0.5], requires_grad=True)
+    Quantizer(parse("fixed4"), Range((0,), True))(x).backward(torch.tensor([math.inf, 2.0]))
+    assert x.grad is not None
+    assert x.grad.tolist() == [0.0, 2.0]

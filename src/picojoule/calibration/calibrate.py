@@ -15,7 +15,7 @@ from picojoule.calibration.observers import OBSERVERS
 from picojoule.calibration.ranges import Range, Ranges
 from picojoule.calibration.statistics import Statistics, observe
 from picojoule.errors import InputError
-from picojoule.formats import Float32, Format
+from picojoule.formats import Format
 from picojoule.network import Network, Site, capture
 from picojoule.plan import Plan
 
@@ -87,7 +87,7 @@ class Calibration:
         """One exponent for all weights and one for all inputs: the largest that any quantised site asks for."""
         top: dict[str, int] = {}
         for name, (exponent, *_) in exponents.items():
-            if plan.formats[name] != Float32():
+            if plan.formats[name].rounds:
                 kind = self.network.sites[name].kind
                 top[kind] = max(exponent, top.get(kind, exponent))
         return {name: (top.get(self.network.sites[name].kind, own[0]),) for name, own in exponents.items()}

@@ -39,10 +39,14 @@ def largest(statistics: Statistics, format: Format, signed: bool) -> tuple[int, 
 
 
 def percentile(statistics: Statistics, format: Format, signed: bool) -> tuple[int, ...]:
-    """`percentile`: the least exponent that covers 99.9 % of the magnitudes; the rest saturate."""
-    kept = min(statistics.values.shape[1] - 1, math.ceil(PERCENTILE * statistics.values.shape[1]) - 1)
-    ordered = statistics.values.abs().sort(dim=1).values
-    return tuple(covering(magnitude) for magnitude in ordered[:, max(kept, 0)].tolist())
+    """`percentile`: the least exponent that covers 99.9 % of the magnitudes; the rest saturate.
+
+    Where those are all zero, the largest magnitude decides.
+    """
+    count = statistics.values.shape[1]
+    kept = max(0, math.ceil(PERCENTILE * count) - 1)
+    magnitudes = statistics.values.abs().sort(dim=1).values[:, kept]
+    return tuple(map(covering, torch.where(magnitudes > 0, magnitudes, statistics.largest).tolist()))
 
 
 def least_squares(statistics: Statistics, format: Format, signed: bool) -> tuple[int, ...]:

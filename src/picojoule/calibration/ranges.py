@@ -10,8 +10,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import torch
-
 from picojoule import files
 from picojoule.formats import EXPONENT_LIMIT
 
@@ -24,12 +22,6 @@ class Range:
 
     exponents: tuple[int, ...]
     signed: bool
-
-    def broadcast(self, dimensions: int) -> int | torch.Tensor:
-        """The exponent as formats take it: a whole number, or an integer tensor [c, 1, ...] of that many dimensions."""
-        if len(self.exponents) == 1:
-            return self.exponents[0]
-        return torch.tensor(self.exponents, dtype=torch.int32).reshape(-1, *[1] * (dimensions - 1))
 
 
 @dataclass(frozen=True)

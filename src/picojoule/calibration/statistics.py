@@ -69,7 +69,7 @@ class _Probe(nn.Module):
         super().__init__()
         self._site, self._share = site, share
         self._parts: list[Tensor] = []
-        self._lowest, self._largest = float("inf"), 0.0
+        self._lowest, self._highest = float("inf"), float("-inf")
         self._random = torch.Generator().manual_seed(0)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ class _Probe(nn.Module):
                 "check the data's scaling (--mean, --std) and the checkpoint"
             )
         self._lowest = min(self._lowest, low)
-        self._largest = max(self._largest, abs(low), abs(high))
+        self._highest = max(self._highest, high)
         flat = x.detach().reshape(-1).float()
         quota = math.ceil(len(flat) * self._share)
         if len(flat) > quota:
@@ -89,5 +89,6 @@ class _Probe(nn.Module):
         return x
 
     def statistics(self) -> Statistics:
-        values = torch.cat(self._parts).reshape(1, -1)
-        return Statistics(values, torch.tensor([self._largest]), self._lowest)
+        # With the extremes, so that an observer of the distribution knows of outliers that the sample missed.
+        values = torch.cat([*self._parts, torch.tensor([self._lowest, self._highest])]).reshape(1, -1)
+        return Statistics(values, torch.tensor([max(-self._lowest, self._highest)]), self._lowest)

@@ -11,10 +11,10 @@ from picojoule.jobs.demo import demo as run_demo
 from picojoule.jobs.models import load_model
 from picojoule.jobs.search import search as run_search
 from picojoule.report import tables
-from picojoule.search import Result, strategies
+from picojoule.search import Result
 
 Keep = Annotated[list[str], typer.Option("--keep", metavar="KEEP...", help="Relative accuracies to keep, 0 to 1.")]
-StrategyName = Annotated[str, typer.Option("--strategy", metavar="|".join(strategies()), help="How to search.")]
+StrategyName = Annotated[str, typer.Option("--strategy", metavar="NAME", help="How to search: greedy or uniform.")]
 Bits = Annotated[str, typer.Option("--bits", metavar="MIN:MAX", help="The least and the most bits a site may take.")]
 MetricName = Annotated[
     str, typer.Option("--metric", metavar="top1|top5|path.py:function", help="What accuracy means, per sample.")
@@ -51,7 +51,7 @@ def search(
         screen.remark(f"'{model}' is a network of the zoo with fresh random weights; give its own by --checkpoint")
     keeps = _keeps(keep)
     span, budget = options.bits(bits), options.duration(time_budget)
-    about = {"model": model, "data": data, "checkpoint": None if checkpoint is None else checkpoint.name,
+    about = {"model": model, "data": data, "checkpoint": None if checkpoint is None else str(checkpoint),
              "mean": mean, "std": std, "resize": resize}  # fmt: skip
     with screen.work(), screen.progress(quiet=json) as listener:
         network = load_model(model, checkpoint, seed)

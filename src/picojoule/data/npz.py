@@ -22,6 +22,7 @@ class Npz(DataSource):
     name: ClassVar[str] = "npz"
     usage: ClassVar[str] = "PATH.npz"
     summary: ClassVar[str] = "a numpy archive with arrays x, y (and x_train, y_train)"
+    suffix: ClassVar[str] = ".npz"
 
     @classmethod
     def load(cls, argument: str) -> Loaded:

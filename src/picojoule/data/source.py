@@ -22,6 +22,8 @@ class DataSource(abc.ABC):
     name: ClassVar[str]
     usage: ClassVar[str]
     summary: ClassVar[str]
+    suffix: ClassVar[str] = ""
+    """How a text of its own form ends, such as `.npz`; the whole text is then the argument."""
 
     @classmethod
     @abc.abstractmethod
@@ -56,8 +58,9 @@ def load(spec: str) -> Loaded:
         return source.load("")
     if source and argument and source.usage.startswith(f"{name}:"):
         return source.load(argument)
-    if spec.endswith(".npz"):
-        return known["npz"].load(spec)
+    for each in known.values():
+        if each.suffix and spec.endswith(each.suffix):
+            return each.load(spec)
     if name and argument and not source:
         return known["python"].load(spec)
     usages = ", ".join(each.usage for each in known.values())

@@ -8,15 +8,18 @@ from torch import Tensor, nn
 from picojoule.calibration import Ranges
 from picojoule.data import Samples
 from picojoule.energy import Sparsity
+from picojoule.evaluate.evaluator import BATCH
 from picojoule.network import Network
 from picojoule.plan import Plan
 from picojoule.quantize import quantize
 
 
 @torch.no_grad()
-def measure_sparsity(network: Network, plan: Plan, ranges: Ranges, samples: Samples, batch: int = 250) -> Sparsity:
+def measure_sparsity(
+    network: Network, plan: Plan, ranges: Ranges, samples: Samples, device: torch.device | str = "cpu"
+) -> Sparsity:
     """The fraction of zeros at every site of the network at a plan, over the samples (the calibration split)."""
-    module = quantize(network, plan, ranges)
+    module = quantize(network, plan, ranges).to(device)
     zeros = dict.fromkeys(network.sites, 0)
     totals = dict.fromkeys(network.sites, 0)
 
@@ -29,6 +32,6 @@ def measure_sparsity(network: Network, plan: Plan, ranges: Ranges, samples: Samp
 
     for site in network.sites:
         module.tap(site).register_forward_hook(counting(site))
-    for x, _ in samples.batches(batch):
-        module(x)
+    for x, _ in samples.batches(BATCH):
+        module(x.to(device))
     return Sparsity({site: zeros[site] / totals[site] for site in network.sites})

@@ -22,7 +22,8 @@ class Format(abc.ABC):
 
     - canonical: `str(parse(text)) == text`;
     - membership: `quantize(x)` is in `grid()` scaled by 2^e, for every finite x;
-    - nearest: no member of the grid is nearer to x; of two equally near ones the even code is taken;
+    - nearest: no member of the grid is nearer to x; of two equally near ones the one an even number of members away
+      from zero is taken, and where zero is no member the greater;
     - idempotent: `quantize(quantize(x)) == quantize(x)`;
     - monotone: x <= y gives `quantize(x) <= quantize(y)`;
     - saturating: ±Inf and anything beyond the grid give its ends; NaN stays NaN; an empty tensor stays empty;
@@ -34,6 +35,8 @@ class Format(abc.ABC):
     """The kind of arithmetic it needs, by which an energy model charges it: "fixed" or "float"."""
     summary: ClassVar[str]
     """One line for the list of formats."""
+    rounds: ClassVar[bool] = True
+    """Whether it changes values at all; only the format of what is left in floating point does not."""
     examples: ClassVar[tuple[str, ...]]
     """Canonical texts of members of this family, for listings and contract tests."""
 
@@ -61,7 +64,7 @@ class Format(abc.ABC):
 
     @abc.abstractmethod
     def grid(self, signed: bool = True) -> Tensor:
-        """Every member on the unit scale, ascending, float64 [2^bits]; for formats of at most 16 bits.
+        """Every member on the unit scale, ascending, float64 [at most 2^bits]; for formats of at most 16 bits.
 
         Raises:
             FormatError: the format has too many members to list.

@@ -13,6 +13,7 @@ class Float32(Format):
 
     family: ClassVar[str] = "float"
     summary: ClassVar[str] = "not quantised: torch's own 32-bit floating point"
+    rounds: ClassVar[bool] = False
     examples: ClassVar[tuple[str, ...]] = ("float32",)
 
     @classmethod

@@ -17,8 +17,9 @@ from torch import nn
 from picojoule.data import Samples, Splits
 from picojoule.energy import Platform
 from picojoule.errors import InputError, UnreachableFloorError
-from picojoule.evaluate import Accuracy, Floor, Metric, PlainEvaluator, check_keep
-from picojoule.jobs.progress import Listener, Progress, silent
+from picojoule.evaluate import METRICS, Accuracy, Evaluator, Floor, Metric, PlainEvaluator, check_keep, check_labels
+from picojoule.jobs.metric import choose
+from picojoule.jobs.progress import Listener, Meter, Progress, silent
 from picojoule.jobs.setup import BASELINES, Setup, prepare, range_settings
 from picojoule.network import Network
 from picojoule.plan import Plan
@@ -32,6 +33,7 @@ from picojoule.search import (
     Result,
     Step,
     Strategy,
+    fixed_point_ladders,
     strategies,
 )
 
@@ -81,21 +83,24 @@ def search(
         raise InputError(f"about cannot be kept in a result: {error}") from error
     if strategy not in strategies():
         raise InputError(f"strategy '{strategy}' is not known; choose one of {', '.join(strategies())}")
-    ranged = range_settings(observer, rescale, signed)
-    setup = prepare(model, data, ranged, platform, metric, seed, splits, device)
+    scored, name, identity = choose(metric)
+    setup = prepare(model, data, range_settings(observer, rescale, signed), platform, seed, splits, device)
+    if identity in METRICS:
+        for part in (setup.splits.search, setup.splits.report):
+            check_labels(setup.network.output_shape, part.y)
     deadline = None if time_budget is None else time.monotonic() + time_budget
     with Journal(None if out is None else Path(out) / "journal.sqlite") as journal:
         if journal.set_aside is not None:
             listener(Progress(f"the journal was damaged; it is set aside as '{journal.set_aside}'", 0, 0, None))
-        run = _Run(setup, strategies()[strategy](), (low, high), journal, deadline, listener)
-        asked = {"keep": list(keeps), "strategy": strategy, "bits": [low, high], "seed": seed}
-        result = run.result(keeps, {**(about or {}), **asked})
+        run = _Run(setup, strategies()[strategy](), (low, high), scored, identity, journal, deadline, listener)
+        asked = {"keep": list(keeps), "strategy": strategy, "bits": [low, high], "metric": name, "seed": seed}
+        result = run.result(keeps, {**(about or {}), **asked, **setup.described()})
     if out is not None:
         result.save(out)
     if run.interrupted:
         raise KeyboardInterrupt
     if not result.holds:
-        raise UnreachableFloorError(_unreachable(result), result)
+        raise UnreachableFloorError("\n".join(result.unreached), result)
     return result
 
 
@@ -117,33 +122,44 @@ class _Run:
         setup: Setup,
         strategy: Strategy,
         bits: tuple[int, int],
+        metric: Metric,
+        metric_identity: str,
         journal: Journal,
         deadline: float | None,
         listener: Listener,
     ) -> None:
-        self._setup, self._strategy, self._listener = setup, strategy, listener
-        self._search = self._evaluator(setup.splits.search, journal, deadline)
-        self._report = self._evaluator(setup.splits.report, journal, None)
-        signed = {site: setup.calibration.signed(site) for site in setup.network.sites}
-        self._problem = Problem(setup.network, signed, bits, self._search, self._cost)
+        self._setup, self._strategy, self._deadline = setup, strategy, deadline
+        self._meter = Meter(listener)
         self.interrupted = False
-        self._stage, self._detail, self._done, self._remaining = "float network", "", 0, 0
-        self._worked, self._begun = 0, time.monotonic()
+
+        def evaluator(samples: Samples, stopped: Callable[[], bool]) -> Evaluator:
+            plain = PlainEvaluator(setup.calibration, samples, metric, setup.device)
+            context = setup.context(samples, metric_identity)
+            return JournaledEvaluator(plain, journal, context, stopped, self._meter.heard)
+
+        self._search = evaluator(setup.splits.search, self._over)  # for what may be cut short
+        self._sure = evaluator(setup.splits.search, lambda: False)  # for what every result needs
+        self._report = evaluator(setup.splits.report, lambda: False)
+        signed = {site: setup.calibration.signed(site) for site in setup.network.sites}
+        self._problem = Problem(setup.network, fixed_point_ladders(signed, bits), self._search, setup.cost)
 
     def result(self, keeps: tuple[float, ...], settings: dict[str, Any]) -> Result:
         """Search every floor, then state every point on the report split."""
-        reference = self._whatever_the_time(self._setup.baseline("float32"))
+        reference = self._sure.accuracy(self._setup.baseline("float32"))
         if reference.correct == 0:
             raise InputError("the float network is right on no sample of the search split; are its weights loaded?")
         outcomes = [self._floor(keep, reference) for keep in keeps]
         asked: list[tuple[str, float | None, _Outcome]]
         asked = [(f"{keep:.12g}", keep, outcome) for keep, outcome in zip(keeps, outcomes, strict=True)]
         asked += [(label, None, _Outcome(self._setup.baseline(label), "baseline")) for label in BASELINES]
-        self._stage, self._detail, self._done, self._remaining = "report split", "", 0, 2 * len(asked)  # both splits
+        self._meter.stage("report split", 2 * len(asked))  # and the search split, where it is not journaled
         points = [self._finished(partial(self._point, *each)) for each in asked]
         baselines = {point.label: point for point in points[len(keeps) :]}
-        described = {**settings, **self._setup.described()}
-        return Result(self._setup.network, tuple(points[: len(keeps)]), baselines, described)
+        return Result(self._setup.network, tuple(points[: len(keeps)]), baselines, settings)
+
+    def _over(self) -> bool:
+        """Whether the search is to end: the time is up, or the user said so."""
+        return self.interrupted or (self._deadline is not None and time.monotonic() > self._deadline)
 
     def _floor(self, keep: float, reference: Accuracy) -> _Outcome:
         """Search one floor, until it is done, the time is up or the user stops it."""
@@ -151,61 +167,56 @@ class _Run:
         last: Step | None = None
         log: list[Decision] = []
         status = "complete"
-        self._stage, self._detail, self._done = f"keep {keep:g}", "", 0
-        self._remaining = self._strategy.bound(self._problem)
+        self._meter.stage(f"keep {keep:.12g}", self._strategy.bound(self._problem))
         try:
-            if self.interrupted:
-                raise OutOfTimeError
             for step in self._strategy.steps(self._problem, floor):
-                last, self._remaining = step, step.remaining
-                if step.decision is not None:
-                    log.append(step.decision)
-                    self._detail = f"{step.decision.site} {step.decision.format}"
+                last = step
+                log += [] if step.decision is None else [step.decision]
+                self._meter.narrow(step.remaining, f"{log[-1].site} {log[-1].format}" if log else "")
         except OutOfTimeError:
             status = "stopped"
         except KeyboardInterrupt:
             self.interrupted, status = True, "stopped"
         plan = self._problem.widest() if last is None else last.plan
-        accuracy = self._finished(lambda: self._whatever_the_time(plan)) if last is None else last.accuracy
+        accuracy = self._finished(lambda: self._sure.accuracy(plan)) if last is None else last.accuracy
         if floor.holds(accuracy):
             return _Outcome(plan, status, tuple(log))
         return _Outcome(plan, "unreachable", tuple(log), self._blockers(floor))
 
     def _blockers(self, floor: Floor) -> tuple[str, ...]:
-        """The sites that fail the floor on their own at the most bits, else the one that loses most."""
+        """The sites that fail the floor on their own at the most bits, else the one that loses most.
+
+        Of those that could be measured before the search was to end.
+        """
         alone: dict[str, Accuracy] = {}
         everywhere_float = self._setup.baseline("float32")
         widest = self._problem.widest().formats
-        self._stage, self._detail, self._done, self._remaining = "what blocks the floor", "", 0, len(widest)
+        self._meter.stage("what blocks the floor", len(widest))
         try:
             for site, format in widest.items():
                 alone[site] = self._search.accuracy(everywhere_float.replace(site, format))
         except OutOfTimeError:
-            pass  # those measured so far are named
+            pass
         except KeyboardInterrupt:
             self.interrupted = True
         failing = tuple(site for site, accuracy in alone.items() if not floor.holds(accuracy))
         return failing or tuple(sorted(alone, key=lambda site: alone[site].correct)[:1])
 
     def _point(self, label: str, keep: float | None, outcome: _Outcome) -> OperatingPoint:
-        energy, sparsity = self._setup.price(outcome.plan)
+        zeros = self._setup.zeros(outcome.plan)
         return OperatingPoint(
             label=label,
             keep=keep,
             plan=outcome.plan,
             ranges=self._setup.calibration.ranges(outcome.plan),
-            search=self._whatever_the_time(outcome.plan),
+            search=self._sure.accuracy(outcome.plan),
             report=self._report.accuracy(outcome.plan),
-            energy=energy,
-            sparsity=sparsity,
+            energy=self._setup.price(outcome.plan, zeros),
+            sparsity=zeros,
             status=outcome.status,
             log=outcome.log,
             blockers=outcome.blockers,
         )
-
-    def _cost(self, plan: Plan) -> float:
-        energy, _ = self._setup.price(plan)
-        return float("inf") if energy is None else energy.total_pj
 
     def _finished(self, work: Callable[[], T]) -> T:
         """What every result needs: the first Ctrl-C is noted and the work done all the same; a second one ends it."""
@@ -216,28 +227,6 @@ class _Run:
                 raise
             self.interrupted = True
             return work()
-
-    def _whatever_the_time(self, plan: Plan) -> Accuracy:
-        """An accuracy that every result needs, however late it is."""
-        deadline, self._search.deadline = self._search.deadline, None
-        try:
-            return self._search.accuracy(plan)
-        finally:
-            self._search.deadline = deadline
-
-    def _evaluator(self, samples: Samples, journal: Journal, deadline: float | None) -> JournaledEvaluator:
-        setup = self._setup
-        plain = PlainEvaluator(setup.calibration, samples, setup.metric, setup.device)
-        return JournaledEvaluator(plain, journal, setup.context(samples), deadline, self._heard)
-
-    def _heard(self, accuracy: Accuracy, worked: bool) -> None:
-        self._worked += worked
-        self._done += 1
-        self._remaining = max(0, self._remaining - 1)
-        left = None
-        if self._worked:
-            left = (time.monotonic() - self._begun) / self._worked * self._remaining
-        self._listener(Progress(self._stage, self._done, self._done + self._remaining, left, self._detail))
 
 
 def _bits(bits: tuple[int, int]) -> tuple[int, int]:
@@ -259,17 +248,3 @@ def _keeps(keep: float | Sequence[float]) -> tuple[float, ...]:
     for value in keeps:
         check_keep(value)
     return tuple(dict.fromkeys(keeps))
-
-
-def _unreachable(result: Result) -> str:
-    """Which floors do not hold, the nearest that does, and what is in the way."""
-    float_accuracy = result.baselines["float32"].search.value
-    lines = []
-    for point in result.points:
-        if point.status == "unreachable":
-            reached = point.search.value / float_accuracy
-            lines.append(
-                f"keep {point.label} is out of reach within {result.settings['bits'][1]} bits: the best plan found "
-                f"keeps {reached:.4f}; in the way: {', '.join(point.blockers) or 'not measured'}"
-            )
-    return "\n".join(lines)

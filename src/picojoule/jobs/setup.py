@@ -1,4 +1,4 @@
-"""What every job fixes before it begins: the captured network, the splits, its calibration, the platform, the metric.
+"""What every job fixes before it begins: the captured network, the splits, its calibration, the platform.
 
 All checks of what the user gave are made here, before any long work.
 """
@@ -6,19 +6,19 @@ All checks of what the user gave are made here, before any long work.
 import hashlib
 import json
 from dataclasses import dataclass
-from importlib.metadata import version
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+import picojoule
 from picojoule.calibration import GRANULARITIES, Calibration, Settings
 from picojoule.data import Samples, Splits, as_loaded, split
 from picojoule.energy import EnergyReport, Platform, Sparsity, energy
-from picojoule.errors import DataError, InputError, PlatformError
-from picojoule.evaluate import METRICS, Metric, check_labels, measure_sparsity
-from picojoule.formats import Fixed, Float32
-from picojoule.jobs.metric import choose
+from picojoule.errors import DataError, InputError
+from picojoule.evaluate import measure_sparsity
 from picojoule.network import Network, capture
 from picojoule.plan import Plan
 
@@ -34,41 +34,44 @@ class Setup:
     splits: Splits
     calibration: Calibration
     platform: Platform
-    metric: Metric
-    metric_name: str
     device: str
 
-    def context(self, samples: Samples) -> str:
-        """A hash of all that an accuracy on these samples depends on, except the plan."""
+    def context(self, samples: Samples, metric: str) -> str:
+        """A hash of all that an accuracy on these samples by this metric depends on, except the plan."""
         parts = {
             "network": self.network.digest(),
             "calibration": [self.splits.calibration.digest(), *vars(self.calibration.settings).values()],
             "samples": samples.digest(),
-            "metric": self.metric_name,
+            "metric": metric,
             "device": self.device,
-            "code": [version("picojoule"), torch.__version__],
+            "code": [_code(), torch.__version__],
         }
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
-    def price(self, plan: Plan) -> tuple[EnergyReport | None, Sparsity]:
-        """The energy of a plan, None where the platform has no figure for float32, and its measured zeros.
+    def zeros(self, plan: Plan) -> Sparsity:
+        """The zeros of the network at a plan, measured on the calibration split."""
+        ranges = self.calibration.ranges(plan)
+        return measure_sparsity(self.network, plan, ranges, self.splits.calibration, self.device)
+
+    def price(self, plan: Plan, zeros: Sparsity) -> EnergyReport | None:
+        """The energy of a plan; None where nothing is quantised and the platform has no figure for float32.
 
         Raises:
-            PlatformError: the platform has no figure for a format that is not float32.
+            PlatformError: the platform has no figure for a format of the plan.
         """
-        ranges = self.calibration.ranges(plan)
-        sparsity = measure_sparsity(self.network, plan, ranges, self.splits.calibration)
-        try:
-            return energy(self.network, plan, self.platform, sparsity), sparsity
-        except PlatformError:
-            if any(format != Float32() for format in plan.formats.values()):
-                raise
-            return None, sparsity
+        if self.platform.float32_mac_pj is None and not any(format.rounds for format in plan.formats.values()):
+            return None
+        return energy(self.network, plan, self.platform, zeros)
+
+    def cost(self, plan: Plan) -> float:
+        """The energy of a plan in pJ, infinite without a figure; zeros are measured only where they count."""
+        skips = self.platform.guarded_fraction is not None
+        report = self.price(plan, self.zeros(plan) if skips else Sparsity.none())
+        return float("inf") if report is None else report.total_pj
 
     def baseline(self, label: str) -> Plan:
-        """The plan of a baseline."""
-        format = Float32() if label == "float32" else Fixed(int(label.removeprefix("fixed")))
-        return Plan.uniform(self.network, format)
+        """The plan of a baseline, which is named after its format."""
+        return Plan.uniform(self.network, label)
 
     def described(self) -> dict[str, Any]:
         """The setup as results state it."""
@@ -78,7 +81,8 @@ class Setup:
             "observer": self.calibration.settings.observer,
             "signed": self.calibration.settings.signed,
             "platform": self.platform.name,
-            "metric": self.metric_name,
+            "platform_toml": self.platform.to_toml(),
+            "device": self.device,
             "samples": sizes,
         }
 
@@ -99,7 +103,6 @@ def prepare(
     data: object,
     settings: Settings,
     platform: str | Platform = "moons2017",
-    metric: str | Metric = "top1",
     seed: int = 0,
     splits: Splits | None = None,
     device: str = "cpu",
@@ -110,7 +113,6 @@ def prepare(
         InputError: anything the user gave that cannot be used.
     """
     _check_device(device)
-    chosen, name = choose(metric)
     priced = platform if isinstance(platform, Platform) else Platform.load(platform)
     if splits is None:
         splits = split(as_loaded(data), seed=seed)
@@ -123,11 +125,15 @@ def prepare(
             f"samples have shape {list(splits.calibration.shape)}, the network takes {list(network.input_shape)}; "
             "prepare the data (--resize) or give another model"
         )
-    if name in METRICS:
-        for part in (splits.search, splits.report):
-            check_labels(network.output_shape, part.y)
     calibration = Calibration.of(network, splits.calibration.x, settings)
-    return Setup(network, splits, calibration, priced, chosen, name, device)
+    return Setup(network, splits, calibration, priced, device)
+
+
+@cache
+def _code() -> str:
+    """A hash of picojoule's own source, so that a journal never answers for other code."""
+    sources = sorted(Path(picojoule.__path__[0]).rglob("*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
 def _check_device(device: str) -> None:

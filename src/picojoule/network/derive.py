@@ -31,11 +31,12 @@ def derive(nodes: Nodes) -> Derived:
     sites = _sites(nodes, calls)
     by_tensor = {site.tensor: site.name for site in sites.values()}
     reached = _reached_sites(nodes, calls, by_tensor)
+    image = _image(nodes)
     held: set[str] = set()
     layers = []
     for call in calls:
-        layers.append(_layer(nodes, call, by_tensor, reached[call.node.name], first=call.weights not in held))
-        held.add(call.weights)
+        layers.append(_layer(nodes, call, by_tensor, reached[call.node.name], held, call.inputs in image))
+        held.update(list(call.node.refs())[1:])
     return Derived(tuple(layers), MappingProxyType(sites), tuple(leftovers))
 
 
@@ -162,20 +163,33 @@ def _reached_sites(nodes: Nodes, calls: list[_Call], by_tensor: dict[str, str]) 
     return reached
 
 
-def _layer(nodes: Nodes, call: _Call, by_tensor: dict[str, str], reached: tuple[str, ...], first: bool) -> Layer:
-    weights = nodes[call.weights]
+def _image(nodes: Nodes) -> set[str]:
+    """The values that come from the network's input through no multiply-accumulates: the image, however prepared."""
+    found: set[str] = set()
+    for node in nodes.values():
+        values = [ref for ref in node.refs() if nodes[ref].op not in ("parameter", "buffer")]
+        multiplies = node.op in ops.MAC or ("." in node.op and ops.short(node.op) in ops.FLOAT_MAC)
+        if node.op == "input" or (values and not multiplies and all(ref in found for ref in values)):
+            found.add(node.name)
+    return found
+
+
+def _layer(
+    nodes: Nodes, call: _Call, by_tensor: dict[str, str], reached: tuple[str, ...], held: set[str], reads_input: bool
+) -> Layer:
+    """A layer's counts; stored tensors that an earlier layer holds are not counted again."""
     refs = list(call.node.refs())
-    bias = nodes[refs[2]].count if len(refs) > 2 else 0
+    counts = [0 if ref in held else nodes[ref].count for ref in refs[1:3]]
     return Layer(
         name=call.name,
         kind=ops.MAC[call.node.op],
         weights=by_tensor[call.weights],
         inputs=by_tensor[call.inputs],
         macs=_macs(nodes, call.node),
-        weight_count=weights.count if first else 0,
-        bias_count=bias if first else 0,
+        weight_count=counts[0],
+        bias_count=sum(counts[1:]),
         input_count=nodes[call.inputs].count,
         output_count=call.node.count,
         outputs=reached,
-        reads_input=nodes[call.inputs].op == "input",
+        reads_input=reads_input,
     )

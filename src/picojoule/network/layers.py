@@ -41,7 +41,7 @@ class Layer:
     input_count: int
     output_count: int  # before any pooling
     outputs: tuple[str, ...]  # the sites its outputs reach before any other layer; empty for the last layer
-    reads_input: bool  # it reads the network's own input
+    reads_input: bool  # it reads the network's own input, through no other layer
 
 
 @dataclass(frozen=True)

@@ -131,9 +131,3 @@ def _fill(argument: Any, values: Mapping[str, Any]) -> Any:
     if isinstance(argument, tuple):
         return [_fill(item, values) for item in argument]
     return argument
-
-
-def run(network: Network, x: Tensor) -> Tensor:
-    """The float network's output for one batch, without gradients."""
-    with torch.no_grad():
-        return float_module(network)(x)  # type: ignore[no-any-return]

@@ -5,7 +5,6 @@ from torch import nn
 
 from picojoule.calibration import Range, Ranges
 from picojoule.errors import PlanError
-from picojoule.formats import Float32
 from picojoule.network import Network, NetworkModule, capture
 from picojoule.plan import Plan
 from picojoule.quantize.quantizer import Quantizer
@@ -26,7 +25,7 @@ def quantize(model: nn.Module | Network, plan: Plan, ranges: Ranges) -> NetworkM
     taps: dict[str, nn.Module] = {}
     for name, format in plan.formats.items():
         site = network.sites[name]
-        found = ranges.sites.get(name, Range((0,), signed=True) if format == Float32() else None)
+        found = ranges.sites.get(name, None if format.rounds else Range((0,), signed=True))
         if found is None:
             raise PlanError(f"the ranges have no site '{name}'; calibrate this network again")
         if len(found.exponents) not in (1, site.channels):

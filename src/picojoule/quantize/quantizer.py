@@ -68,4 +68,4 @@ class _StraightThrough(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (within,) = ctx.saved_tensors
-        return gradients[0] * within, None, None, None
+        return torch.where(within, gradients[0], 0), None, None, None

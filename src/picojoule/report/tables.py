@@ -13,7 +13,6 @@ from picojoule import units
 from picojoule.calibration import Range
 from picojoule.energy import EnergyReport
 from picojoule.evaluate import Accuracy
-from picojoule.formats import Float32
 from picojoule.network import Layer, Network
 from picojoule.search import OperatingPoint, Result
 
@@ -21,7 +20,7 @@ from picojoule.search import OperatingPoint, Result
 def result(found: Result) -> RenderableType:
     """Everything of a result that fits a terminal: settings, operating points, the selected plan, what stays float."""
     parts: list[RenderableType] = [Text(_headline(found)), points(found)]
-    parts += [Text(line, style="bold") for line in (*_unreached(found), *_beaten(found))]
+    parts += [Text(line, style="bold") for line in (*found.unreached, *_beaten(found))]
     parts += [Text(f"\nLayer by layer at keep {found.point.label}:"), layers(found.captured, found.point)]
     parts += [Text(line) for line in left_in_float(found.captured, found.point)]
     return Group(*parts)
@@ -125,7 +124,7 @@ def left_in_float(captured: Network, point: OperatingPoint | None = None) -> lis
              + (f"; {units.count(leftover.macs)} MACs" if leftover.macs else "")
              for leftover in captured.leftovers]  # fmt: skip
     if point is not None:
-        floating = [site for site, format in point.plan.formats.items() if format == Float32()]
+        floating = [site for site, format in point.plan.formats.items() if not format.rounds]
         lines += [f"left in float: {site}: the plan names no other format for it" for site in floating]
         uncounted = () if point.energy is None else point.energy.uncounted
         lines += [f"not in the energy: {name}: the platform has no figure for floating point" for name in uncounted]
@@ -145,16 +144,6 @@ def _headline(found: Result) -> str:
     )
 
 
-def _unreached(found: Result) -> Iterable[str]:
-    reference = found.baselines["float32"].search.value if "float32" in found.baselines else 1.0
-    for point in found.points:
-        if point.status == "unreachable":
-            yield (
-                f"keep {point.label} is out of reach: the best plan found keeps {point.search.value / reference:.4f}; "
-                f"in the way: {', '.join(point.blockers) or 'not measured'}"
-            )
-
-
 def _beaten(found: Result) -> Iterable[str]:
     for point in found.points:
         if (other := found.cheaper(point)) is not None and other.energy is not None:
@@ -166,7 +155,7 @@ def _beaten(found: Result) -> Iterable[str]:
 def _site(name: str, point: OperatingPoint) -> tuple[str, str, str]:
     format = point.plan.formats[name]
     found = point.ranges.sites.get(name)
-    shown = "" if found is None or format == Float32() else _range(found)
+    shown = "" if found is None or not format.rounds else _range(found)
     return str(format), shown, units.percent(point.sparsity.of(name), 0)
 
 

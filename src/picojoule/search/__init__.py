@@ -2,7 +2,7 @@
 
 from picojoule.search.journal import Journal, JournaledEvaluator, OutOfTimeError
 from picojoule.search.result import OperatingPoint, Result, non_dominated
-from picojoule.search.strategy import Decision, Problem, Step, Strategy, Trial, strategies
+from picojoule.search.strategy import Decision, Problem, Step, Strategy, Trial, fixed_point_ladders, strategies
 
 __all__ = [
     "Decision",
@@ -15,6 +15,7 @@ __all__ = [
     "Step",
     "Strategy",
     "Trial",
+    "fixed_point_ladders",
     "non_dominated",
     "strategies",
 ]

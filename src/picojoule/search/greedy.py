@@ -19,7 +19,7 @@ class Greedy(Strategy):
     summary: ClassVar[str] = "the forward sweep: each layer's inputs, then its weights, down until the floor fails"
 
     def bound(self, problem: Problem) -> int:
-        return 1 + sum(len(problem.ladder(site)) - 1 for site in problem.network.sites)
+        return 1 + sum(len(problem.ladders[site]) - 1 for site in problem.network.sites)
 
     def steps(self, problem: Problem, floor: Floor) -> Iterator[Step]:
         plan = problem.widest()
@@ -31,7 +31,7 @@ class Greedy(Strategy):
         yield Step(plan, accuracy, None, remaining)
         for site in problem.network.sites:
             plan, accuracy, decision = _lower(problem, floor, plan, accuracy, site)
-            remaining -= len(problem.ladder(site)) - 1
+            remaining -= len(problem.ladders[site]) - 1
             yield Step(plan, accuracy, decision, remaining)
 
 
@@ -39,13 +39,13 @@ def _lower(
     problem: Problem, floor: Floor, plan: Plan, accuracy: Accuracy, site: str
 ) -> tuple[Plan, Accuracy, Decision]:
     """Lower one site as far as the floor holds at every bit count on the way."""
-    widest, *narrower = problem.ladder(site)
-    trials = [Trial(widest, accuracy)]
+    widest, *narrower = problem.ladders[site]
+    trials = [Trial(widest, accuracy, holds=True)]
     for format in narrower:
         candidate = plan.replace(site, format)
         found = problem.accuracy(candidate)
-        trials.append(Trial(format, found))
-        if not floor.holds(found):
+        trials.append(Trial(format, found, floor.holds(found)))
+        if not trials[-1].holds:
             break
         plan, accuracy = candidate, found
     return plan, accuracy, Decision(site, plan.formats[site], tuple(trials))

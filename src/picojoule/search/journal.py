@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS evaluations (
 
 
 class OutOfTimeError(Exception):
-    """The time budget is spent; raised before an evaluation, never during one."""
+    """The time is up, or the user said stop; raised before an evaluation, never during one."""
 
 
 class Journal:
@@ -69,11 +69,6 @@ class Journal:
             (context, plan, accuracy.correct, accuracy.total, seconds),
         )
 
-    def mean_seconds(self, context: str) -> float | None:
-        """How long evaluations of this context took on average, or None where there are none."""
-        row = self._execute("SELECT AVG(seconds) FROM evaluations WHERE context = ?", (context,))
-        return row[0] if row else None
-
     def count(self) -> int:
         """How many evaluations are written down."""
         row = self._execute("SELECT COUNT(*) FROM evaluations", ())
@@ -102,8 +97,8 @@ class Journal:
 class JournaledEvaluator(Evaluator):
     """An evaluator that looks into the journal first and writes there what it had to work out.
 
-    `deadline` is a time of `time.monotonic`; past it no evaluation is begun. `listener` is called after each answer
-    with the accuracy and whether it was worked out (or only looked up).
+    Once `stopped` says so, nothing more is worked out: what the journal does not know raises `OutOfTimeError`.
+    `listener` is called after each answer with whether it was worked out (or only looked up).
     """
 
     def __init__(
@@ -111,27 +106,24 @@ class JournaledEvaluator(Evaluator):
         inner: Evaluator,
         journal: Journal,
         context: str,
-        deadline: float | None = None,
-        listener: Callable[[Accuracy, bool], None] | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+        listener: Callable[[bool], None] = lambda worked: None,
     ) -> None:
         self._inner, self._journal, self._context = inner, journal, context
-        self.deadline, self._listener = deadline, listener
+        self._stopped, self._listener = stopped, listener
 
     def accuracy(self, plan: Plan) -> Accuracy:
         text = str(plan)
         known = self._journal.find(self._context, text)
         if known is not None:
-            return self._heard(known, worked=False)
-        if self.deadline is not None and time.monotonic() > self.deadline:
+            self._listener(False)
+            return known
+        if self._stopped():
             raise OutOfTimeError
         begun = time.monotonic()
         accuracy = self._inner.accuracy(plan)
         self._journal.add(self._context, text, accuracy, time.monotonic() - begun)
-        return self._heard(accuracy, worked=True)
-
-    def _heard(self, accuracy: Accuracy, worked: bool) -> Accuracy:
-        if self._listener is not None:
-            self._listener(accuracy, worked)
+        self._listener(True)
         return accuracy
 
 

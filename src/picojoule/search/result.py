@@ -145,6 +145,17 @@ class Result:
         """Whether every floor asked for was reached."""
         return all(point.status != "unreachable" for point in self.points)
 
+    @property
+    def unreached(self) -> tuple[str, ...]:
+        """For each floor that no plan tried holds, one line: what the best keeps, and what is in the way."""
+        reference = self.baselines["float32"].search.value
+        return tuple(
+            f"keep {point.label} is out of reach: the best plan found keeps {point.search.value / reference:.4f}; "
+            f"in the way: {', '.join(point.blockers) or 'not measured'}"
+            for point in self.points
+            if point.status == "unreachable"
+        )
+
     def cheaper(self, point: OperatingPoint) -> OperatingPoint | None:
         """The cheapest other point of this result that holds the point's floor on the search split for less energy.
 

@@ -25,6 +25,7 @@ class Trial:
 
     format: Format
     accuracy: Accuracy
+    holds: bool
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,9 @@ class Decision:
 
     def to_table(self) -> dict[str, Any]:
         """The decision as plain data."""
-        trials = [{"format": str(trial.format), **trial.accuracy.to_table()} for trial in self.trials]
+        trials = [
+            {"format": str(trial.format), "holds": trial.holds, **trial.accuracy.to_table()} for trial in self.trials
+        ]
         return {"site": self.site, "format": str(self.format), "trials": trials}
 
     @classmethod
@@ -50,7 +53,7 @@ class Decision:
         trials = []
         for entry in fields.items("trials"):
             trial = Fields(entry, f"{fields.origin}: trial of '{site}'")
-            trials.append(Trial(parse(trial.text("format")), Accuracy.from_table(trial)))
+            trials.append(_trial(trial))
         fields.finish()
         return cls(site, format, tuple(trials))
 
@@ -67,30 +70,37 @@ class Step:
 
 @dataclass(frozen=True)
 class Problem:
-    """One network, the formats each site may take, and the two functions that a strategy rests on."""
+    """One network, the formats each site may take, most bits first, and the two functions a strategy rests on."""
 
     network: Network
-    signed: Mapping[str, bool]
-    bits: tuple[int, int]
+    ladders: Mapping[str, tuple[Format, ...]]
     evaluator: Evaluator
     cost: Callable[[Plan], float]
 
-    def ladder(self, site: str) -> tuple[Format, ...]:
-        """The formats a site may take, most bits first.
-
-        One bit is `binary` on a signed range, where one-bit fixed point would be {-1, 0}, and `fixed1` on an unsigned
-        one, {0, 1/2}.
-        """
-        low, high = self.bits
-        return tuple(Binary() if b == 1 and self.signed[site] else Fixed(b) for b in range(high, low - 1, -1))
+    def rung(self, steps: int) -> Plan:
+        """Every site so many steps down its ladder, or at its foot."""
+        return Plan({site: self.ladders[site][: steps + 1][-1] for site in self.network.sites})
 
     def widest(self) -> Plan:
         """The plan with the most bits everywhere."""
-        return Plan({site: self.ladder(site)[0] for site in self.network.sites})
+        return self.rung(0)
 
     def accuracy(self, plan: Plan) -> Accuracy:
         """The accuracy of a plan on the search split."""
         return self.evaluator.accuracy(plan)
+
+
+def fixed_point_ladders(signed: Mapping[str, bool], bits: tuple[int, int]) -> dict[str, tuple[Format, ...]]:
+    """For each site the fixed-point formats from the most bits to the least.
+
+    One bit is `binary` on a signed range, where one-bit fixed point would be {-1, 0}, and `fixed1` on an unsigned one,
+    {0, 1/2}.
+    """
+    low, high = bits
+    return {
+        site: tuple(Binary() if b == 1 and negative else Fixed(b) for b in range(high, low - 1, -1))
+        for site, negative in signed.items()
+    }
 
 
 class Strategy(abc.ABC):
@@ -114,6 +124,11 @@ class Strategy(abc.ABC):
     @abc.abstractmethod
     def bound(self, problem: Problem) -> int:
         """The most evaluations that a search can take."""
+
+
+def _trial(fields: Fields) -> Trial:
+    format, holds = parse(fields.text("format")), fields.boolean("holds")
+    return Trial(format, Accuracy.from_table(fields), holds)
 
 
 @cache

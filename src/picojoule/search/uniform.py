@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from picojoule.evaluate import Floor
-from picojoule.formats import Fixed
+from picojoule.formats import Format
 from picojoule.plan import Plan
 from picojoule.search.strategy import Decision, Problem, Step, Strategy, Trial
 
@@ -16,25 +16,27 @@ class Uniform(Strategy):
     summary: ClassVar[str] = "one bit count for every layer's weights and inputs"
 
     def bound(self, problem: Problem) -> int:
-        low, high = problem.bits
-        return high - low + 1
+        return max(len(ladder) for ladder in problem.ladders.values())
 
     def steps(self, problem: Problem, floor: Floor) -> Iterator[Step]:
-        ladders = {site: problem.ladder(site) for site in problem.network.sites}
-        formats = [Fixed(bits) for bits in range(problem.bits[1], problem.bits[0] - 1, -1)]
-        plan = problem.widest()
+        plan, remaining = problem.widest(), self.bound(problem) - 1
         accuracy = problem.accuracy(plan)
         holds = floor.holds(accuracy)
-        yield Step(plan, accuracy, None, len(formats) - 1 if holds else 0)
+        yield Step(plan, accuracy, None, remaining if holds else 0)
         if not holds:
             return
-        chosen, trials = formats[0], [Trial(formats[0], accuracy)]
-        for rung, format in enumerate(formats[1:], start=1):
-            candidate = Plan({site: ladder[rung] for site, ladder in ladders.items()})
+        trials = [Trial(_first(plan), accuracy, holds)]
+        for rung in range(1, self.bound(problem)):
+            candidate = problem.rung(rung)
             found = problem.accuracy(candidate)
-            trials.append(Trial(format, found))
-            if not floor.holds(found):
+            trials.append(Trial(_first(candidate), found, floor.holds(found)))
+            if not trials[-1].holds:
                 break
-            plan, accuracy, chosen = candidate, found, format
-            yield Step(plan, accuracy, None, len(formats) - 1 - rung)
-        yield Step(plan, accuracy, Decision("*", chosen, tuple(trials)), 0)
+            plan, accuracy = candidate, found
+            yield Step(plan, accuracy, None, remaining - rung)
+        yield Step(plan, accuracy, Decision("*", _first(plan), tuple(trials)), 0)
+
+
+def _first(plan: Plan) -> Format:
+    """The first site's format stands for all; other sites differ only where one bit means another format there."""
+    return next(iter(plan.formats.values()))
