@@ -79,7 +79,7 @@ def test_entry_points_come_after_the_rooms_own(tmp_path: Path, monkeypatch: pyte
     assert [family.__name__ for family in formats.families()] == ["Binary", "Fixed", "Float32", "Ours"]
     assert str(formats.parse("ours")) == "ours"
     assert formats.parse("fixed4") == Fixed(4)
-    with pytest.raises(FormatError, match=r"known are binary, fixed1\.\.fixed16, float32, ours$"):
+    with pytest.raises(FormatError, match=r"known are binary, fixed1\.\.fixed16, .*ours$"):
         formats.parse("theirs")
 
 

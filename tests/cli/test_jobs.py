@@ -236,3 +236,14 @@ class TestProcess:
         out, err = process.communicate(timeout=60)
         assert (process.returncode, out) == (2, "")
         assert err == "picojoule: data 'nowhere.npz': there is no such file\n"
+
+
+def test_a_run_with_other_settings_replaces_nothing(run: Run, model: str, data: str, tmp_path: Path) -> None:
+    options = ("search", model, "--data", data, "--bits", "7:8", "--json")
+    for keep in ("0.5", "0.4", "0.5"):
+        assert run(*options, "--keep", keep).code == 0
+    runs = {path.name: json.loads((path / "result.json").read_text()) for path in (tmp_path / "runs").iterdir()}
+    assert {name: found["settings"]["keep"] for name, found in runs.items()} == {
+        "net-trained-greedy": [0.5],
+        "net-trained-greedy-2": [0.4],
+    }

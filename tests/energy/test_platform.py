@@ -15,7 +15,7 @@ WIDTHS = [1 + step / 4 for step in range(125)]
 
 
 def test_bundled_names() -> None:
-    assert platforms() == ("envision", "eyeriss", "horowitz45", "moons2017")
+    assert {"envision", "eyeriss", "horowitz45", "moons2017"} <= set(platforms())
 
 
 @pytest.mark.parametrize("name", platforms())
@@ -104,9 +104,7 @@ def test_bytes_that_are_no_text_are_refused() -> None:
 
 
 def test_unknown_names_list_the_bundled_ones() -> None:
-    expected = (
-        "no platform 'tpu'; choose one of envision, eyeriss, horowitz45, moons2017, or give a path ending in .toml"
-    )
+    expected = f"no platform 'tpu'; choose one of {', '.join(platforms())}, or give a path ending in .toml"
     with pytest.raises(PlatformError) as caught:
         Platform.load("tpu")
     assert str(caught.value) == expected

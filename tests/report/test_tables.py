@@ -103,8 +103,11 @@ class TestEveryResult:
                 else:
                     assert row[column] == f"{point.energy.total_pj / baseline.energy.total_pj:.3f}"
             assert row[5] == units.percent(point.search.correct / point.search.total)
-            assert row[6] == f"{units.percent(point.report.value)} ({100 * low:.1f}-{100 * high:.1f})"
-            assert row[7] == ("*" if point.label in front else "")
+            assert row[7] == f"{units.percent(point.report.value)} ({100 * low:.1f}-{100 * high:.1f})"
+            reference = result.baselines["float32"]
+            assert row[6] == f"{point.search.value / reference.search.value:.3f}"
+            assert row[8] == f"{point.report.value / reference.report.value:.3f}"
+            assert row[9] == ("*" if point.label in front else "")
 
     def test_layers_have_its_figures(self, case: str) -> None:
         result = found(**CASES[case])
@@ -255,14 +258,18 @@ def test_long_names_are_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_terminal_of_eighty_columns_gets_whole_figures() -> None:
-    """What is printed is laid out wider than any terminal, which wraps it; rich itself would cut figures off."""
+    """A narrow terminal gets cells of several lines, and never a figure that is cut off."""
     result = found(**CASES["plain"])
     narrow, wide = StringIO(), StringIO()
     Console(file=narrow, width=80, highlight=False).print(tables.result(result))
     Console(file=wide, width=screen.WIDTH, highlight=False, soft_wrap=True).print(tables.result(result))
-    assert "…" in narrow.getvalue()
-    assert "…" not in wide.getvalue()
+    assert "…" not in narrow.getvalue() + wide.getvalue()
+    assert max(map(len, narrow.getvalue().splitlines())) <= 80
     assert max(map(len, wide.getvalue().splitlines())) < 200
+    for point in result.points:
+        assert point.energy is not None
+        amount, unit = units.energy(point.energy.total_pj).split()
+        assert {amount, unit} <= set(narrow.getvalue().split())
 
 
 def test_references_render_whole(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,11 +1,14 @@
 """The verbs that run a job: `search` and `demo`."""
 
+from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from picojoule.cli import options, screen
+from picojoule.energy import Platform
 from picojoule.errors import InputError, UnreachableFloorError
 from picojoule.jobs.demo import demo as run_demo
 from picojoule.jobs.models import load_model
@@ -46,15 +49,17 @@ def search(
     json: options.Json = False,
 ) -> None:
     """Find the fewest bits, and so the least energy, that keep a trained network as accurate as asked."""
-    folder = out or Path("runs") / _folder_name(model, strategy)
-    if ":" not in model and checkpoint is None and not json:
-        screen.remark(f"'{model}' is a network of the zoo with fresh random weights; give its own by --checkpoint")
     keeps = _keeps(keep)
     span, budget = options.bits(bits), options.duration(time_budget)
     about = {"model": model, "data": data, "checkpoint": None if checkpoint is None else str(checkpoint),
              "mean": mean, "std": std, "resize": resize}  # fmt: skip
+    asked = {**about, "keep": list(keeps), "strategy": strategy, "rescale": rescale, "observer": observer,
+             "signed": signed, "bits": list(span), "seed": seed, "metric": metric.rpartition(":")[2]}  # fmt: skip
+    folder = out or _free_folder(Path("runs") / _folder_name(model, strategy), asked, platform)
     with screen.work(), screen.progress(quiet=json) as listener:
         network = load_model(model, checkpoint, seed)
+        if ":" not in model and checkpoint is None and not json:
+            screen.remark(f"'{model}' is a network of the zoo with fresh random weights; give its own by --checkpoint")
         loaded = options.load_data(data, mean, std, resize)
         try:
             result = run_search(
@@ -72,7 +77,7 @@ def demo(
     seed: options.Seed = 0,
     json: options.Json = False,
 ) -> None:
-    """Train LeNet-5 on 3 000 real digits and search it at 100, 99, 95 and 90 % of its accuracy."""
+    """Train LeNet-5 on 3 000 real digits and search it at 99, 100, 95 and 90 % of its accuracy."""
     with screen.progress(quiet=json) as listener:
         try:
             result = run_demo(out, seed, listener)
@@ -96,6 +101,25 @@ def _folder_name(model: str, strategy: str) -> str:
     """`mynet-build-greedy` for `nets/mynet.py:build`."""
     place, _, name = model.rpartition(":")
     return "-".join(part for part in (Path(place).name.removesuffix(".py"), name, strategy) if part)
+
+
+def _free_folder(folder: Path, asked: Mapping[str, object], platform: str) -> Path:
+    """The folder, or the first of `folder-2`, `folder-3`, ... that holds no result of another search.
+
+    So a run with other settings replaces nothing, and the same command finds its own folder again.
+    """
+    text = Platform.load(platform).to_toml()
+    for k in count(1):
+        place = folder if k == 1 else folder.with_name(f"{folder.name}-{k}")
+        if not (place / "result.json").exists():
+            return place
+        try:
+            settings = Result.load(place).settings
+        except InputError:
+            continue  # it cannot be read, and is left as it is
+        if settings.get("platform_toml") == text and all(settings.get(key) == value for key, value in asked.items()):
+            return place
+    raise AssertionError("unreachable: there is always a next number")
 
 
 def _keeps(texts: list[str]) -> tuple[float, ...]:

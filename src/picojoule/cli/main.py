@@ -49,6 +49,9 @@ def run(arguments: list[str] | None = None) -> None:
     except PicojouleError as error:
         screen.remark(f"picojoule: {error}")
         sys.exit(2)
+    except OSError as error:
+        screen.remark(f"picojoule: cannot write the output: {error.strerror or error}")
+        sys.exit(2)
     except SystemExit as ended:
         if ended.code == 130:
             screen.remark("picojoule: stopped; the same command goes on from here")

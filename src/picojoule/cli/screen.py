@@ -13,12 +13,14 @@ from picojoule import units
 from picojoule.jobs.progress import Listener, Progress, silent
 
 WIDTH = 10_000
-"""Columns to lay tables out in. A terminal wraps what is longer than its lines, where rich would cut figures off."""
+"""Columns where the output is not a terminal, so that each row is one line."""
 
 
 def show(*parts: RenderableType) -> None:
     """Print to standard output."""
-    console = Console(width=WIDTH, soft_wrap=True, highlight=False, markup=False, emoji=False)  # names stay as they are
+    terminal = sys.stdout.isatty()
+    width = None if terminal else WIDTH
+    console = Console(width=width, soft_wrap=not terminal, highlight=False, markup=False, emoji=False)
     for part in parts:
         console.print(part)
 

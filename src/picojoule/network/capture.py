@@ -6,9 +6,12 @@ user's code; what can run but not be quantised is kept in floating point and lis
 
 import copy
 import linecache
+import logging
 import math
 import traceback
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +97,7 @@ def _check_finite_network(network: Network) -> None:
 
 def _export(model: nn.Module, example: Tensor) -> torch.export.ExportedProgram:
     dynamic = ({0: torch.export.Dim.AUTO},)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _quiet_torch():
         warnings.simplefilter("ignore")  # torch.export's own deprecations; nothing the user can change
         _call_plainly(model, example)  # first: a wrong shape then shows torch's own words, not export's
         try:
@@ -103,6 +106,18 @@ def _export(model: nn.Module, example: Tensor) -> torch.export.ExportedProgram:
             return functional
         except Exception as error:
             raise CaptureError(f"the model cannot be captured by torch.export: {_where(error)}") from error
+
+
+@contextmanager
+def _quiet_torch() -> Iterator[None]:
+    """Hold back what torch logs of an export that fails: pages of its own graph, where one line of ours follows."""
+    logger = logging.getLogger("torch")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _call_plainly(model: nn.Module, example: Tensor) -> None:

@@ -90,7 +90,9 @@ def _why_float(nodes: Nodes, inputs: str, weights: str) -> str | None:
 def _leftover(nodes: Nodes, node: Node) -> Leftover | None:
     name = ops.short(node.op)
     if name in ops.FLOAT_MAC:
-        return Leftover(node.name, node.op, ops.FLOAT_MAC[name], _macs(nodes, node))
+        macs = _macs(nodes, node)
+        reason = ops.FLOAT_MAC[name] + ("" if macs else "; its MACs are not known, so it is not in any energy")
+        return Leftover(node.name, node.op, reason, macs)
     if "batch_norm" in name and node.op.endswith(".no_stats"):
         return Leftover(node.name, node.op, "it has no running statistics, so its results depend on the batch", 0)
     if "batch_norm" in name:
@@ -115,6 +117,11 @@ def _macs(nodes: Nodes, node: Node) -> int:
         return node.count * (shapes[0][-1] or 1)
     if name in ("addmm", "baddbmm") and len(shapes) > 1 and shapes[1]:
         return node.count * (shapes[1][-1] or 1)
+    if name in ("lstm", "gru", "rnn_tanh", "rnn_relu") and shapes and shapes[0]:
+        matrices = [
+            nodes[ref].count for ref in node.refs() if nodes[ref].op == "parameter" and len(nodes[ref].shape) == 2
+        ]
+        return sum(matrices) * (nodes[next(node.refs())].count // (shapes[0][-1] or 1))
     if name == "scaled_dot_product_attention" and len(shapes) > 2:
         queries = read[0].count
         return queries * (shapes[1][-2] or 1) + (queries // (shapes[0][-1] or 1)) * (shapes[1][-2] or 1) * (

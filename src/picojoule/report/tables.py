@@ -12,7 +12,7 @@ from rich.text import Text
 from picojoule import units
 from picojoule.calibration import Range
 from picojoule.energy import EnergyReport
-from picojoule.evaluate import Accuracy
+from picojoule.evaluate import Accuracy, Floor
 from picojoule.network import Layer, Network
 from picojoule.search import OperatingPoint, Result
 
@@ -20,7 +20,7 @@ from picojoule.search import OperatingPoint, Result
 def result(found: Result) -> RenderableType:
     """Everything of a result that fits a terminal: settings, operating points, the selected plan, what stays float."""
     parts: list[RenderableType] = [Text(_headline(found)), points(found)]
-    parts += [Text(line, style="bold") for line in (*found.unreached, *_beaten(found))]
+    parts += [Text(line, style="bold") for line in (*found.unreached, *_missed(found), *_beaten(found))]
     parts += [Text(f"\nLayer by layer at keep {found.point.label}:"), layers(found.captured, found.point)]
     parts += [Text(line) for line in left_in_float(found.captured, found.point)]
     return Group(*parts)
@@ -28,8 +28,19 @@ def result(found: Result) -> RenderableType:
 
 def points(found: Result) -> Table:
     """One row per floor and baseline, with `*` at those that no other beats in both energy and accuracy."""
-    table = _table("keep", "floor", "energy", "of 16 bits", "of 8 bits", "search split", "report split (95 %)", "front")
-    front = {point.label for point in found.front}
+    table = _table(
+        "keep",
+        "floor",
+        "energy",
+        "of 16 bits",
+        "of 8 bits",
+        "search split",
+        "kept",
+        "report split (95 %)",
+        "kept",
+        "front",
+    )
+    front, reference = {point.label for point in found.front}, found.baselines.get("float32")
     for point in (*found.points, *found.baselines.values()):
         low, high = point.report.interval()
         floor = (
@@ -42,7 +53,9 @@ def points(found: Result) -> Table:
             _ratio(point, found.baselines.get("fixed16")),
             _ratio(point, found.baselines.get("fixed8")),
             _accuracy(point.search),
+            _kept(point.search, None if reference is None else reference.search),
             f"{_accuracy(point.report)} ({100 * low:.1f}-{100 * high:.1f})",
+            _kept(point.report, None if reference is None else reference.report),
             "*" if point.label in front else "",
         )
     return table
@@ -144,6 +157,17 @@ def _headline(found: Result) -> str:
     )
 
 
+def _missed(found: Result) -> Iterable[str]:
+    """Floors that the search split decided and the report split does not confirm."""
+    reference = found.baselines["float32"].report
+    for point in found.points:
+        if point.keep is None or point.status == "unreachable" or reference.correct == 0:
+            continue
+        if not Floor(point.keep, reference).holds(point.report):
+            kept = point.report.value / reference.value
+            yield f"keep {point.label}: on the report split, which decided nothing, the plan keeps {kept:.3f}"
+
+
 def _beaten(found: Result) -> Iterable[str]:
     for point in found.points:
         if (other := found.cheaper(point)) is not None and other.energy is not None:
@@ -184,6 +208,11 @@ def _accuracy(accuracy: Accuracy) -> str:
     return units.percent(accuracy.value)
 
 
+def _kept(accuracy: Accuracy, reference: Accuracy | None) -> str:
+    """The accuracy over the float network's on the same samples."""
+    return "" if reference is None or reference.correct == 0 else f"{accuracy.value / reference.value:.3f}"
+
+
 def _ratio(point: OperatingPoint, baseline: OperatingPoint | None) -> str:
     if point.energy is None or baseline is None or baseline.energy is None or baseline.energy.total_pj == 0:
         return ""
@@ -193,5 +222,5 @@ def _ratio(point: OperatingPoint, baseline: OperatingPoint | None) -> str:
 def _table(*columns: str, left: tuple[int, ...] = (0, 1)) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index in left else "right", no_wrap=True)
+        table.add_column(column, justify="left" if index in left else "right", overflow="fold")
     return table

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from picojoule import files
+from picojoule import files, units
 from picojoule.calibration import Ranges
 from picojoule.energy import EnergyReport, Sparsity
 from picojoule.errors import FileError, FormatError, InputError
@@ -80,7 +80,7 @@ class OperatingPoint:
         return point
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """The outcome of a search: one point per floor asked for, and the baselines it is measured against.
 
@@ -93,6 +93,14 @@ class Result:
     baselines: Mapping[str, OperatingPoint]
     settings: Mapping[str, Any]
     selected: int = 0
+
+    def __repr__(self) -> str:
+        shown = ", ".join(
+            f"keep {point.label}: {point.report.value:.2%}"
+            + ("" if point.energy is None else f" at {units.energy(point.energy.total_pj)}")
+            for point in self.points
+        )
+        return f"<Result {shown}>"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "baselines", MappingProxyType(dict(self.baselines)))
