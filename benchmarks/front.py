@@ -41,12 +41,14 @@ def _draw(axes: plt.Axes, title: str, result: pj.Result) -> None:
             low, high = (100 * bound for bound in point.report.interval())
             filled = colour if point.label in front else "white"
             axes.errorbar(x, y, [[y - low], [high - y]], fmt="o", ms=6, c=colour, mfc=filled, capsize=2, lw=0.8)
+            place = (6, -11) if kind == "floor" else (-8, 9)
             label = f"keep {point.label}" if kind == "floor" else point.label
-            axes.annotate(label, (x, y), textcoords="offset points", xytext=(6, -11), fontsize=8, color=colour)
+            axes.annotate(label, (x, y), textcoords="offset points", xytext=place, fontsize=8, color=colour)
             if point.label in front:
                 on_front.append((x, y))
     axes.plot(*zip(*sorted(on_front), strict=True), c="#94a3b8", lw=1, zorder=0)
     axes.set_xscale("log")
+    axes.margins(0.12)
     axes.set_title(title, fontsize=10)
     axes.set_xlabel("energy over that of 16 bits")
     axes.grid(True, which="major", lw=0.3)

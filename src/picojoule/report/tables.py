@@ -165,7 +165,7 @@ def _missed(found: Result) -> Iterable[str]:
             continue
         if not Floor(point.keep, reference).holds(point.report):
             kept = point.report.value / reference.value
-            yield f"keep {point.label}: on the report split, which decided nothing, the plan keeps {kept:.3f}"
+            yield f"keep {point.label}: on the report split, which decided nothing, the plan keeps only {kept:.4f}"
 
 
 def _beaten(found: Result) -> Iterable[str]:
