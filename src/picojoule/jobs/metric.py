@@ -9,7 +9,6 @@ from pathlib import Path
 from types import FunctionType
 from typing import cast
 
-import picojoule
 from picojoule.errors import InputError
 from picojoule.evaluate import METRICS, Metric
 from picojoule.userref import call, resolve
@@ -46,7 +45,7 @@ def _identity(metric: object) -> str:
 
 def _users_code() -> bytes:
     """The source of every loaded module that neither Python, nor an installed package, nor picojoule brought."""
-    installed = (sys.prefix, sys.base_prefix, *picojoule.__path__)
+    installed = (sys.prefix, sys.base_prefix, str(Path(__file__).parents[1]))
     files = {str(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())}
     own = [Path(file) for file in sorted(files) if file.endswith(".py") and not file.startswith(installed)]
     return b"".join(file.read_bytes() for file in own if file.is_file())
