@@ -71,11 +71,6 @@ def test_the_seed_alone_decides_the_weights(name: str) -> None:
     assert not all(torch.equal(a, c) for a, _, c in pairs)
 
 
-@pytest.mark.parametrize("name", zoo.names())
-def test_the_graph_can_be_exported(name: str) -> None:
-    torch.export.export(zoo.create(name).eval(), (zoo.example(name),))
-
-
 def test_names() -> None:
     assert zoo.names() == ("lenet5", "lenet-300-100", "resnet20", "ds-cnn", "qnn-1x64-1x64-1x64")
 

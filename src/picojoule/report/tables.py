@@ -36,9 +36,10 @@ def points(found: Result) -> Table:
         "of 8 bits",
         "search split",
         "kept",
-        "report split (95 %)",
+        "report split",
+        "95 %",
         "kept",
-        "front",
+        "best",
     )
     front, reference = {point.label for point in found.front}, found.baselines.get("float32")
     for point in (*found.points, *found.baselines.values()):
@@ -54,7 +55,8 @@ def points(found: Result) -> Table:
             _ratio(point, found.baselines.get("fixed8")),
             _accuracy(point.search),
             _kept(point.search, None if reference is None else reference.search),
-            f"{_accuracy(point.report)} ({100 * low:.1f}-{100 * high:.1f})",
+            _accuracy(point.report),
+            f"{100 * low:.1f}-{100 * high:.1f}",
             _kept(point.report, None if reference is None else reference.report),
             "*" if point.label in front else "",
         )
@@ -220,7 +222,7 @@ def _ratio(point: OperatingPoint, baseline: OperatingPoint | None) -> str:
 
 
 def _table(*columns: str, left: tuple[int, ...] = (0, 1)) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index in left else "right", overflow="fold")
     return table
