@@ -75,14 +75,7 @@ def search(
     """
     keeps = _keeps(keep)
     low, high = _bits(bits)
-    if time_budget is not None and not (isinstance(time_budget, int | float) and time_budget >= 0):
-        raise InputError(f"time_budget {time_budget!r} cannot be used; give seconds, 0 or more")
-    try:
-        json.dumps(about, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"about cannot be kept in a result: {error}") from error
-    if strategy not in strategies():
-        raise InputError(f"strategy '{strategy}' is not known; choose one of {', '.join(strategies())}")
+    _check(strategy, time_budget, about)
     scored, name, identity = choose(metric)
     setup = prepare(model, data, range_settings(observer, rescale, signed), platform, seed, splits, device)
     if identity in METRICS:
@@ -227,6 +220,18 @@ class _Run:
                 raise
             self.interrupted = True
             return work()
+
+
+def _check(strategy: str, time_budget: float | None, about: dict[str, Any] | None) -> None:
+    """Refuse, before any work, what would otherwise fail late."""
+    if time_budget is not None and not (isinstance(time_budget, int | float) and time_budget >= 0):
+        raise InputError(f"time_budget {time_budget!r} cannot be used; give seconds, 0 or more")
+    try:
+        json.dumps(about, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"about cannot be kept in a result: {error}") from error
+    if strategy not in strategies():
+        raise InputError(f"strategy '{strategy}' is not known; choose one of {', '.join(strategies())}")
 
 
 def _bits(bits: tuple[int, int]) -> tuple[int, int]:
