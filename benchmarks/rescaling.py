@@ -53,7 +53,7 @@ def _search(
 def _row(strategy: str, observer: str, rescale: str, result: pj.Result, point: pj.OperatingPoint) -> str:
     of_16 = point.energy.total_pj / result.baselines["fixed16"].energy.total_pj
     energy = units.energy(point.energy.total_pj)
-    reached = "" if point.status == "complete" else f" ({point.status})"
+    reached = "" if point.holds else " (out of reach)"
     cells = (
         strategy,
         observer,

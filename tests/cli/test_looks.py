@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from tests.cli.conftest import Run
 import picojoule as pj
 from picojoule import units, zoo
 from picojoule.energy import platforms
+from picojoule.report.document import document
+from picojoule.report.page import page
 
 LEFTOVERS = """
 import torch
@@ -109,14 +112,56 @@ class TestEnergy:
 class TestReport:
     def test_it_shows_what_the_search_showed(self, run: Run, model: str, data: str, tmp_path: Path) -> None:
         searched = run("search", model, "--data", data, "--bits", "7:8", "--keep", "0.5", "--out", tmp_path / "run")
+        page = tmp_path / "run" / "report.html"
+        drawn = page.read_text()
+        page.unlink()
         done = run("report", tmp_path / "run")
         assert (done.code, done.err) == (0, "")
-        assert searched.out.startswith(done.out.rstrip("\n"))
-        assert len(done.out.splitlines()) > 10
+        tables, _, last = done.out.rstrip("\n").rpartition("\n")
+        assert searched.out.startswith(tables.rstrip("\n"))
+        assert len(tables.splitlines()) > 10
+        assert last == f"The page is {page}"
+        assert page.read_text() == drawn
 
     def test_its_document(self, run: Run, folder: Path) -> None:
         done = run("report", folder, "--json")
-        assert (done.code, done.out, done.err) == (0, (folder / "result.json").read_text(), "")
+        assert (done.code, done.err) == (0, "")
+        assert json.loads(done.out) == document({str(folder): pj.load(folder)})
+
+    def test_several_side_by_side(self, run: Run, folder: Path, tmp_path: Path) -> None:
+        second = tmp_path / "second"
+        pj.load(folder).save(second)
+        done = run("report", folder, second / "result.json")
+        assert (done.code, done.err) == (0, "")
+        assert [line for line in done.out.splitlines() if line in (str(folder), str(second))] == [
+            str(folder),
+            str(second),
+        ]
+        assert done.out.splitlines()[-1] == "The page is report.html"
+        expected = document({str(folder): pj.load(folder), str(second): pj.load(second)})
+        assert Path("report.html").read_text() == page(expected)
+        assert len(json.loads(run("report", folder, second, "--json").out)["runs"]) == 2
+
+    def test_it_replaces_a_page_and_nothing_else(self, run: Run, folder: Path, tmp_path: Path) -> None:
+        for _ in range(2):
+            assert run("report", folder, "--out", "my page.html").code == 0
+        mine = tmp_path / "mine.html"
+        mine.write_text("<title>mine</title>")
+        told = f"'{mine}' exists and is no report of picojoule's; give another place with --out"
+        assert run("report", folder, "--out", mine).refused() == told
+        assert mine.read_text() == "<title>mine</title>"
+        assert run("report", folder, "--out", tmp_path).refused().startswith(f"'{tmp_path}' exists and is no ")
+
+    def test_the_command_it_tells_makes_the_run_again(self, run: Run, model: str, data: str, tmp_path: Path) -> None:
+        out = tmp_path / "run"
+        run("search", model, "--data", data, "--keep", "0.5", "0.4", "--bits", "6:8", "--observer", "mse", "--out", out)
+        told = json.loads(run("report", out, "--json").out)["runs"][0]["rerun"]["shell"]
+        before = (out / "result.json").read_bytes()
+        (out / "result.json").unlink()
+        program, *words = shlex.split(told)
+        assert program == "picojoule"
+        assert run(*words).code == 0
+        assert (out / "result.json").read_bytes() == before
 
 
 class TestReference:

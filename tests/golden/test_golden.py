@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from picojoule.calibration import Range, Ranges
+from picojoule.calibration import Histogram, Range, Ranges
 from picojoule.energy import Platform, Sparsity, energy
 from picojoule.evaluate import Accuracy
 from picojoule.formats import parse
@@ -56,11 +56,12 @@ def result() -> Result:
     sparsity = Sparsity(dict.fromkeys(network.sites, 0.25))
     priced = energy(network, plan, Platform.load("moons2017"), sparsity)
     decision = Decision("fc.weights", parse("binary"), (Trial(parse("binary"), Accuracy(9, 10), True),))
-    point = OperatingPoint("0.9", 0.9, plan, ranges, Accuracy(9, 10), Accuracy(17, 20), priced, sparsity, "complete",
-                           (decision,))  # fmt: skip
+    point = OperatingPoint("0.9", 0.9, plan, ranges, Accuracy(9, 10), Accuracy(17, 20), priced, sparsity,
+                           log=(decision,))  # fmt: skip
+    histograms = {"fc.weights": Histogram(-1.0, 1.5, (4, 0, 20), 0)}
     wide = Plan.uniform(network, "float32")
     base = OperatingPoint("float32", None, wide, ranges, Accuracy(10, 10), Accuracy(18, 20), None, sparsity)
-    return Result(network, (point,), {"float32": base}, {"strategy": "greedy"})
+    return Result(network, (point,), {"float32": base}, {"strategy": "greedy"}, histograms)
 
 
 DOCUMENTS = {

@@ -13,7 +13,7 @@ from picojoule import data
 from picojoule.data import Loaded, Samples
 from picojoule.network import Network, capture
 
-FILES = {"plan.json", "ranges.json", "weights.safetensors", "result.json", "journal.sqlite"}
+FILES = {"plan.json", "ranges.json", "weights.safetensors", "result.json", "journal.sqlite", "report.html"}
 """What a run folder holds."""
 
 

@@ -77,8 +77,7 @@ class TestResult:
         assert list(found.energy.layers) == ["conv", "fc"]
         assert [decision.site for decision in found.log] == sites
         assert list(found.baselines) == ["fixed16", "fixed8", "float32"]
-        assert {point.status for point in found.points} == {"complete"}
-        assert {point.status for point in found.baselines.values()} == {"baseline"}
+        assert all(point.holds and not point.stopped for point in (*found.points, *found.baselines.values()))
         assert found.holds
         assert all(2 <= format.bits <= 8 for point in (first, second) for format in point.plan.formats.values())
 
@@ -298,10 +297,10 @@ class TestInterrupted:
         assert [point.keep for point in saved.points] == [1.0, 0.9]
         for point in saved.points:
             assert point.keep is not None
-            assert point.status in ("complete", "stopped")
+            assert point.holds
             assert point.search.correct >= point.keep * reference
         in_search = events[event].stage.startswith("keep")
-        assert ("stopped" in {point.status for point in saved.points}) == in_search
+        assert any(point.stopped for point in saved.points) == in_search
         assert search(**TWO_FLOORS, out=tmp_path).to_json() == whole.to_json()
 
     def test_twice_ends_at_once(self, tmp_path: Path) -> None:
@@ -320,13 +319,13 @@ class TestInterrupted:
 
         with pytest.raises(KeyboardInterrupt):
             search(keep=1.0, bits=(1, 1), out=tmp_path, listener=listen)
-        assert pj.load(tmp_path).point.status == "unreachable"
+        assert not pj.load(tmp_path).point.holds
 
 
 class TestTime:
     def test_without_time_the_widest_plan_is_handed_over(self, evaluations: list[str]) -> None:
         found = search(time_budget=0)
-        assert [point.status for point in found.points] == ["stopped"]
+        assert [(point.holds, point.stopped) for point in found.points] == [(True, True)]
         assert {format.bits for format in found.plan.formats.values()} == {8}
         assert found.log == ()
         assert len(evaluations) == 6  # float and widest; on the report split 16 and 8 bits, which is widest, and float
@@ -343,17 +342,17 @@ class TestTime:
         monkeypatch.setattr(PlainEvaluator, "accuracy", slow)
         monkeypatch.setattr(time, "monotonic", lambda: now[0])
         stopped = search(keep=0.9, time_budget=12.5, out=tmp_path)
-        assert stopped.point.status == "stopped"
+        assert stopped.point.stopped
         assert 0 < len(stopped.log) < 4
         finished = search(keep=0.9, out=tmp_path)
-        assert finished.point.status == "complete"
+        assert not finished.point.stopped
         assert finished.log[: len(stopped.log)] == stopped.log
 
     def test_no_time_and_out_of_reach(self) -> None:
         with pytest.raises(UnreachableFloorError, match="in the way: not measured") as error:
             search(keep=1.0, bits=(1, 1), time_budget=0)
         found = error.value.result
-        assert (found.point.status, found.point.blockers) == ("unreachable", ())
+        assert (found.point.holds, found.point.blockers) == (False, ())
 
     @pytest.mark.parametrize("budget", [-1, float("nan"), "10m"])
     def test_a_budget_that_is_none(self, budget: Any) -> None:
@@ -386,8 +385,8 @@ class TestUnreachable:
     def test_the_best_found_and_what_blocks(self, error: UnreachableFloorError) -> None:
         first, second = error.result.points
         assert not error.result.holds
-        assert first.status == "unreachable"
-        assert second.status == "complete"
+        assert not first.holds
+        assert second.holds
         assert {format.bits for format in first.plan.formats.values()} == {1}
         assert set(first.blockers) < set(first.plan.formats)
 
@@ -462,7 +461,7 @@ class TestMetrics:
 
     def test_a_function_of_a_file(self, file: Path) -> None:
         found = search(metric=f"{file}:best")
-        assert found.settings["metric"] == "best"
+        assert found.settings["metric"] == f"{file}:best"
         assert found.plan == search().plan
 
     def test_top5(self) -> None:

@@ -159,14 +159,17 @@ def table_of(folder: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (("version",), 2, "version 2 of a result is not known; this picojoule reads 1"),
+        (("version",), 1, "version 1 of a result is not known; this picojoule reads 2"),
         (("picojoule",), "plan", "is not a result: its key 'picojoule' says 'plan'"),
         (("more",), 1, "unknown key 'more'"),
         (("selected",), 2, "key 'selected' is 2, but there are 2 points"),
         (("selected",), -1, "key 'selected' is -1, expected a whole number from 0 to"),
         (("points",), [], "key 'selected' is 0, but there are 0 points"),
         (("front",), [], "key 'front' does not fit the points"),
-        (("points", 0, "status"), "perfect", "key 'status' is 'perfect', expected one of 'complete', 'stopped'"),
+        (("points", 0, "holds"), "maybe", "key 'holds' is 'maybe', expected true or false"),
+        (("histograms", "fc.inputs", "counts"), [-1], "key 'counts' is [-1], expected a list of whole numbers"),
+        (("histograms", "fc.inputs", "high"), -1e9, "key 'high' is -1000000000.0, expected a finite number of at"),
+        (("histograms",), {"gone": {"low": 0, "high": 1, "counts": [1], "zeros": 0}}, "has a site 'gone'"),
         (("points", 0, "plan", "conv.weights"), "fixed99", "format 'fixed99' is not known"),
         (("points", 0, "plan", "conv.weights"), 8, "key 'conv.weights' is 8, expected a text"),
         (("points", 0, "plan", "conv.weights"), ["fixed8"], "key 'conv.weights' is ['fixed8'], expected a text"),
@@ -286,7 +289,7 @@ def test_an_unreachable_floor_still_hands_over_the_best_plan(tmp_path: Path) -> 
     result = caught.value.result
     assert isinstance(result, Result)
     assert not result.holds
-    assert result.point.status == "unreachable"
+    assert not result.point.holds
     assert {str(format) for format in result.plan.formats.values()} == {"fixed2"}
     assert result.point.blockers
     assert set(result.point.blockers) <= set(network().sites)
@@ -297,7 +300,7 @@ def test_an_unreachable_floor_still_hands_over_the_best_plan(tmp_path: Path) -> 
 
 def test_a_time_budget_of_nothing_still_gives_a_plan_that_holds() -> None:
     result = searched(keep=0.9, bits=(1, 8), time_budget=0)
-    assert result.point.status == "stopped"
+    assert result.point.stopped
     assert {str(format) for format in result.plan.formats.values()} == {"fixed8"}
     needed = 0.9 * result.baselines["float32"].search.correct
     assert result.point.search.correct >= needed

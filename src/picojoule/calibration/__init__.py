@@ -1,6 +1,7 @@
 """Which range each site has: statistics of the float network, observers, exponents."""
 
 from picojoule.calibration.calibrate import GRANULARITIES, SIGNED, Calibration, Settings, calibrate
+from picojoule.calibration.histogram import Histogram, histogram
 from picojoule.calibration.observers import OBSERVERS
 from picojoule.calibration.ranges import Range, Ranges
 from picojoule.calibration.statistics import Statistics, observe
@@ -10,10 +11,12 @@ __all__ = [
     "OBSERVERS",
     "SIGNED",
     "Calibration",
+    "Histogram",
     "Range",
     "Ranges",
     "Settings",
     "Statistics",
     "calibrate",
+    "histogram",
     "observe",
 ]

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from torch import Tensor, nn
 
+from picojoule.calibration.histogram import Histogram, histogram
 from picojoule.calibration.observers import OBSERVERS
 from picojoule.calibration.ranges import Range, Ranges
 from picojoule.calibration.statistics import Statistics, observe
@@ -73,6 +74,10 @@ class Calibration:
             exponents = self._shared(exponents, plan)
         sites = {name: Range(found, self.signed(name)) for name, found in exponents.items()}
         return Ranges(sites, self.network.input_shape)
+
+    def histograms(self) -> Mapping[str, Histogram]:
+        """How the values of every site are spread: all weights, and the sample that was kept of the inputs."""
+        return {site: histogram(found.values) for site, found in self.statistics.items()}
 
     def _exponents(self, site: Site, format: Format) -> tuple[int, ...]:
         key = (site.name, format)

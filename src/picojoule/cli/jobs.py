@@ -54,7 +54,7 @@ def search(
     about = {"model": model, "data": data, "checkpoint": None if checkpoint is None else str(checkpoint),
              "mean": mean, "std": std, "resize": resize}  # fmt: skip
     asked = {**about, "keep": list(keeps), "strategy": strategy, "rescale": rescale, "observer": observer,
-             "signed": signed, "bits": list(span), "seed": seed, "metric": metric.rpartition(":")[2]}  # fmt: skip
+             "signed": signed, "bits": list(span), "seed": seed, "metric": metric}  # fmt: skip
     folder = out or _free_folder(Path("runs") / _folder_name(model, strategy), asked, platform)
     with screen.work(), screen.progress(quiet=json) as listener:
         network = load_model(model, checkpoint, seed)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from picojoule import units, zoo
+from picojoule import files, units, zoo
 from picojoule.cli import options, screen
 from picojoule.errors import InputError
 from picojoule.jobs.models import load_model
@@ -14,6 +14,8 @@ from picojoule.jobs.price import price
 from picojoule.network import Network, capture
 from picojoule.plan import Plan
 from picojoule.report import reference, tables
+from picojoule.report.document import VERSION, document
+from picojoule.report.page import GENERATOR, page
 from picojoule.search import Result
 
 OptionalData = Annotated[
@@ -78,14 +80,35 @@ def energy(
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.")], json: options.Json = False
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Run folders.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.html", help="The page; else report.html in the one folder.")
+    ] = None,
+    json: options.Json = False,
 ) -> None:
-    """Show a finished run again."""
-    result = Result.load(folder.parent if folder.name == "result.json" else folder)
+    """Show finished runs again: tables here, and a page for the browser, of several runs side by side."""
+    places = [folder.parent if folder.name == "result.json" else folder for folder in folders]
+    results = {str(place): Result.load(place) for place in places}
+    drawn = document(results)
     if json:
-        screen.plain(result.to_json())
-    else:
-        screen.show(tables.result(result))
+        screen.plain(files.dump("report", VERSION, drawn))
+        return
+    target = out or (places[0] if len(results) == 1 else Path()) / "report.html"
+    _check_replaceable(target)
+    for name, result in results.items():
+        screen.show(*([f"{name}\n"] if len(results) > 1 else []), tables.result(result), "")
+    files.write_bytes(target, page(drawn).encode())
+    screen.show(f"The page is {target}")
+
+
+def _check_replaceable(target: Path) -> None:
+    """Refuse to write a page over a file that is something else.
+
+    Raises:
+        InputError: what is there is no page of picojoule's.
+    """
+    if target.exists() and not (target.is_file() and GENERATOR.encode() in target.read_bytes()[:4096]):
+        raise InputError(f"'{target}' exists and is no report of picojoule's; give another place with --out")
 
 
 def formats(name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One format.")] = None) -> None:

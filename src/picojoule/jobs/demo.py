@@ -40,7 +40,7 @@ def demo(out: Path | str = "runs/demo", seed: int = 0, listener: Listener = sile
         train(model, loaded.train, seed, listener)
         with files.replacing(kept) as beside:
             save_file(model.state_dict(), beside)
-    about = {"model": "lenet5", "data": "mnist5k"}
+    about = {"job": "demo", "model": "lenet5", "data": "mnist5k"}
     return search(
         model, loaded, keep=KEEP, bits=BITS, observer="mse", seed=seed, out=out, listener=listener, about=about
     )

@@ -11,7 +11,7 @@ from typing import cast
 
 from picojoule.errors import InputError
 from picojoule.evaluate import METRICS, Metric
-from picojoule.userref import call, resolve
+from picojoule.userref import call, check_takes, resolve
 
 
 def choose(metric: str | Metric) -> tuple[Metric, str, str]:
@@ -22,15 +22,19 @@ def choose(metric: str | Metric) -> tuple[Metric, str, str]:
     are journaled, but no later run finds them.
 
     Raises:
-        InputError: no such metric; when it is called, that the user's function of a file or module raised.
+        InputError: no such metric, or one that does not take outputs and targets; when it is called, that the user's
+            function of a file or module raised.
     """
     if isinstance(metric, str) and metric in METRICS:
         return METRICS[metric], metric, metric
     if isinstance(metric, str) and ":" in metric:
-        return cast(Metric, partial(call, metric)), metric.rpartition(":")[2], _identity(resolve(metric))
-    if not callable(metric):
+        function, name, scored = resolve(metric), metric, cast(Metric, partial(call, metric))
+    elif callable(metric):
+        function, name, scored = metric, getattr(metric, "__qualname__", type(metric).__name__), metric
+    else:
         raise InputError(f"metric {metric!r} is not known; give one of {', '.join(METRICS)}, or path.py:function")
-    return metric, getattr(metric, "__qualname__", type(metric).__name__), _identity(metric)
+    check_takes(function, name, 2)
+    return scored, name, _identity(function)
 
 
 def _identity(metric: object) -> str:

@@ -7,6 +7,7 @@ and what is stated in the end from the report split, which nothing was decided o
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
+from picojoule import files
 from picojoule.data import Samples, Splits
 from picojoule.energy import Platform
 from picojoule.errors import InputError, UnreachableFloorError
@@ -23,6 +25,8 @@ from picojoule.jobs.progress import Listener, Meter, Progress, silent
 from picojoule.jobs.setup import BASELINES, Setup, prepare, range_settings
 from picojoule.network import Network
 from picojoule.plan import Plan
+from picojoule.report.document import document
+from picojoule.report.page import page
 from picojoule.search import (
     Decision,
     Journal,
@@ -82,14 +86,19 @@ def search(
         for part in (setup.splits.search, setup.splits.report):
             check_labels(setup.network.output_shape, part.y)
     deadline = None if time_budget is None else time.monotonic() + time_budget
-    with Journal(None if out is None else Path(out) / "journal.sqlite") as journal:
+    folder = None if out is None else Path(out)
+    with (
+        nullcontext() if folder is None else files.claimed(folder),
+        Journal(None if folder is None else folder / "journal.sqlite") as journal,
+    ):
         if journal.set_aside is not None:
             listener(Progress(f"the journal was damaged; it is set aside as '{journal.set_aside}'", 0, 0, None))
         run = _Run(setup, strategies()[strategy](), (low, high), scored, identity, journal, deadline, listener)
         asked = {"keep": list(keeps), "strategy": strategy, "bits": [low, high], "metric": name, "seed": seed}
         result = run.result(keeps, {**(about or {}), **asked, **setup.described()})
-    if out is not None:
-        result.save(out)
+        if folder is not None:
+            drawn = {"report.html": page(document({str(out): result})).encode()}
+            run.finished(partial(result.save, folder, drawn))
     if run.interrupted:
         raise KeyboardInterrupt
     if not result.holds:
@@ -102,7 +111,8 @@ class _Outcome:
     """How the search for one floor ended."""
 
     plan: Plan
-    status: str
+    holds: bool = True
+    stopped: bool = False
     log: tuple[Decision, ...] = ()
     blockers: tuple[str, ...] = ()
 
@@ -124,6 +134,7 @@ class _Run:
         self._setup, self._strategy, self._deadline = setup, strategy, deadline
         self._meter = Meter(listener)
         self.interrupted = False
+        self._saved = journal.path is not None
 
         def evaluator(samples: Samples, stopped: Callable[[], bool]) -> Evaluator:
             plain = PlainEvaluator(setup.calibration, samples, metric, setup.device)
@@ -144,11 +155,22 @@ class _Run:
         outcomes = [self._floor(keep, reference) for keep in keeps]
         asked: list[tuple[str, float | None, _Outcome]]
         asked = [(f"{keep:.12g}", keep, outcome) for keep, outcome in zip(keeps, outcomes, strict=True)]
-        asked += [(label, None, _Outcome(self._setup.baseline(label), "baseline")) for label in BASELINES]
+        asked += [(label, None, _Outcome(self._setup.baseline(label))) for label in BASELINES]
         self._meter.stage("report split", 2 * len(asked))  # and the search split, where it is not journaled
-        points = [self._finished(partial(self._point, *each)) for each in asked]
+        points = [self.finished(partial(self._point, *each)) for each in asked]
         baselines = {point.label: point for point in points[len(keeps) :]}
-        return Result(self._setup.network, tuple(points[: len(keeps)]), baselines, settings)
+        histograms = self._setup.calibration.histograms()
+        return Result(self._setup.network, tuple(points[: len(keeps)]), baselines, settings, histograms)
+
+    def finished(self, work: Callable[[], T]) -> T:
+        """What every result needs: the first Ctrl-C is noted and the work done all the same; a second one ends it."""
+        try:
+            return work()
+        except KeyboardInterrupt:
+            if self.interrupted:
+                raise
+            self._interrupt()
+            return work()
 
     def _over(self) -> bool:
         """Whether the search is to end: the time is up, or the user said so."""
@@ -159,7 +181,7 @@ class _Run:
         floor = Floor(keep, reference)
         last: Step | None = None
         log: list[Decision] = []
-        status = "complete"
+        stopped = False
         self._meter.stage(f"keep {keep:.12g}", self._strategy.bound(self._problem))
         try:
             for step in self._strategy.steps(self._problem, floor):
@@ -167,14 +189,14 @@ class _Run:
                 log += [] if step.decision is None else [step.decision]
                 self._meter.narrow(step.remaining, f"{log[-1].site} {log[-1].format}" if log else "")
         except OutOfTimeError:
-            status = "stopped"
+            stopped = True
         except KeyboardInterrupt:
-            self.interrupted, status = True, "stopped"
+            self._interrupt()
+            stopped = True
         plan = self._problem.widest() if last is None else last.plan
-        accuracy = self._finished(lambda: self._sure.accuracy(plan)) if last is None else last.accuracy
-        if floor.holds(accuracy):
-            return _Outcome(plan, status, tuple(log))
-        return _Outcome(plan, "unreachable", tuple(log), self._blockers(floor))
+        accuracy = self.finished(lambda: self._sure.accuracy(plan)) if last is None else last.accuracy
+        holds = floor.holds(accuracy)
+        return _Outcome(plan, holds, stopped, tuple(log), () if holds else self._blockers(floor))
 
     def _blockers(self, floor: Floor) -> tuple[str, ...]:
         """The sites that fail the floor on their own at the most bits, else the one that loses most.
@@ -191,7 +213,7 @@ class _Run:
         except OutOfTimeError:
             pass
         except KeyboardInterrupt:
-            self.interrupted = True
+            self._interrupt()
         failing = tuple(site for site, accuracy in alone.items() if not floor.holds(accuracy))
         return failing or tuple(sorted(alone, key=lambda site: alone[site].correct)[:1])
 
@@ -206,20 +228,18 @@ class _Run:
             report=self._report.accuracy(outcome.plan),
             energy=self._setup.price(outcome.plan, zeros),
             sparsity=zeros,
-            status=outcome.status,
+            holds=outcome.holds,
+            stopped=outcome.stopped,
             log=outcome.log,
             blockers=outcome.blockers,
         )
 
-    def _finished(self, work: Callable[[], T]) -> T:
-        """What every result needs: the first Ctrl-C is noted and the work done all the same; a second one ends it."""
-        try:
-            return work()
-        except KeyboardInterrupt:
-            if self.interrupted:
-                raise
-            self.interrupted = True
-            return work()
+    def _interrupt(self) -> None:
+        """Note a Ctrl-C, and tell what still happens; where nothing can be saved, end here."""
+        if not self._saved:
+            raise KeyboardInterrupt
+        self.interrupted = True
+        self._meter.remark("stopping; the best so far is saved first (Ctrl-C once more ends at once)")
 
 
 def _check(strategy: str, time_budget: float | None, about: dict[str, Any] | None) -> None:

@@ -3,7 +3,7 @@
 Each function returns something rich can print; none of them prints.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -12,15 +12,16 @@ from rich.text import Text
 from picojoule import units
 from picojoule.calibration import Range
 from picojoule.energy import EnergyReport
-from picojoule.evaluate import Accuracy, Floor
+from picojoule.evaluate import Accuracy
 from picojoule.network import Layer, Network
+from picojoule.report.words import left_in_float, remarks
 from picojoule.search import OperatingPoint, Result
 
 
 def result(found: Result) -> RenderableType:
     """Everything of a result that fits a terminal: settings, operating points, the selected plan, what stays float."""
     parts: list[RenderableType] = [Text(_headline(found)), points(found)]
-    parts += [Text(line, style="bold") for line in (*found.unreached, *_missed(found), *_beaten(found))]
+    parts += [Text(line, style="bold") for point in found.points for line in remarks(found, point)]
     parts += [Text(f"\nLayer by layer at keep {found.point.label}:"), layers(found.captured, found.point)]
     parts += [Text(line) for line in left_in_float(found.captured, found.point)]
     return Group(*parts)
@@ -44,12 +45,9 @@ def points(found: Result) -> Table:
     front, reference = {point.label for point in found.front}, found.baselines.get("float32")
     for point in (*found.points, *found.baselines.values()):
         low, high = point.report.interval()
-        floor = (
-            "" if point.keep is None else {"complete": "holds", "stopped": "holds, stopped"}.get(point.status, "FAILS")
-        )
         table.add_row(
             point.label,
-            floor,
+            _floor(point),
             "no figure" if point.energy is None else units.energy(point.energy.total_pj),
             _ratio(point, found.baselines.get("fixed16")),
             _ratio(point, found.baselines.get("fixed8")),
@@ -133,19 +131,6 @@ def network(captured: Network) -> RenderableType:
     return Group(table, totals, *[Text(line) for line in left_in_float(captured)])
 
 
-def left_in_float(captured: Network, point: OperatingPoint | None = None) -> list[str]:
-    """One line for each operation, and each site of the plan, that is not quantised, with the reason."""
-    lines = [f"left in float: {leftover.name} ({leftover.op.split('.')[1]}): {leftover.reason}"
-             + (f"; {units.count(leftover.macs)} MACs" if leftover.macs else "")
-             for leftover in captured.leftovers]  # fmt: skip
-    if point is not None:
-        floating = [site for site, format in point.plan.formats.items() if not format.rounds]
-        lines += [f"left in float: {site}: the plan names no other format for it" for site in floating]
-        uncounted = () if point.energy is None else point.energy.uncounted
-        lines += [f"not in the energy: {name}: the platform has no figure for floating point" for name in uncounted]
-    return lines or ["Nothing is left in float."]
-
-
 def _headline(found: Result) -> str:
     settings = found.settings
     samples = settings.get("samples")
@@ -159,23 +144,10 @@ def _headline(found: Result) -> str:
     )
 
 
-def _missed(found: Result) -> Iterable[str]:
-    """Floors that the search split decided and the report split does not confirm."""
-    reference = found.baselines["float32"].report
-    for point in found.points:
-        if point.keep is None or point.status == "unreachable" or reference.correct == 0:
-            continue
-        if not Floor(point.keep, reference).holds(point.report):
-            kept = point.report.value / reference.value
-            yield f"keep {point.label}: on the report split, which decided nothing, the plan keeps only {kept:.4f}"
-
-
-def _beaten(found: Result) -> Iterable[str]:
-    for point in found.points:
-        if (other := found.cheaper(point)) is not None and other.energy is not None:
-            plan = f"keep {other.label}" if other.keep is not None else f"{other.label} everywhere"
-            price = units.energy(other.energy.total_pj)
-            yield f"keep {point.label}: the plan of {plan} holds this floor too, at {price}"
+def _floor(point: OperatingPoint) -> str:
+    if point.keep is None:
+        return ""
+    return ("holds" if point.holds else "FAILS") + (", stopped" if point.stopped else "")
 
 
 def _site(name: str, point: OperatingPoint) -> tuple[str, str, str]:

@@ -1,14 +1,15 @@
 """What a search hands over: operating points with their proof, on disk as one folder that needs no data to be used."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from picojoule import files, units
-from picojoule.calibration import Ranges
+from picojoule.calibration import Histogram, Ranges
 from picojoule.energy import EnergyReport, Sparsity
 from picojoule.errors import FileError, FormatError, InputError
 from picojoule.evaluate import Accuracy, Floor
@@ -18,8 +19,7 @@ from picojoule.plan import Plan
 from picojoule.quantize import quantize
 from picojoule.search.strategy import Decision
 
-VERSION = 1
-STATUSES = ("complete", "stopped", "unreachable", "baseline")
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class OperatingPoint:
 
     `keep` is the relative accuracy asked for, None for a baseline. `search` is its accuracy on the split that decided,
     `report` on the split that nothing was decided on. `energy` is None where the platform has no figure for a format.
-    `status`: "complete"; "stopped" (the plan holds its floor, but the search ended early); "unreachable" (it does not
-    hold the floor, and `blockers` names the sites in the way); "baseline".
+    `holds` says whether it keeps its floor there; where it does not, `blockers` names the sites in the way. `stopped`
+    says that the search for it ended early, with the best plan until then.
     """
 
     label: str
@@ -40,7 +40,8 @@ class OperatingPoint:
     report: Accuracy
     energy: EnergyReport | None
     sparsity: Sparsity
-    status: str = "baseline"
+    holds: bool = True
+    stopped: bool = False
     log: tuple[Decision, ...] = ()
     blockers: tuple[str, ...] = ()
 
@@ -49,7 +50,8 @@ class OperatingPoint:
         return {
             "label": self.label,
             "keep": self.keep,
-            "status": self.status,
+            "holds": self.holds,
+            "stopped": self.stopped,
             "plan": {site: str(format) for site, format in self.plan.formats.items()},
             "ranges": self.ranges.to_table(),
             "search": self.search.to_table(),
@@ -66,7 +68,8 @@ class OperatingPoint:
         point = cls(
             label=fields.text("label"),
             keep=fields.take("keep", _is_keep, "a number above 0 and at most 1, or null"),
-            status=fields.text("status", STATUSES),
+            holds=fields.boolean("holds"),
+            stopped=fields.boolean("stopped"),
             plan=_plan(fields.table("plan")),
             ranges=Ranges.from_table(fields.table("ranges")),
             search=Accuracy.from_table(fields.table("search")),
@@ -85,13 +88,14 @@ class Result:
     """The outcome of a search: one point per floor asked for, and the baselines it is measured against.
 
     `plan`, `ranges`, `accuracy`, `energy`, `log` and `network` are those of the selected point, at first that of the
-    first floor asked for; `at(keep)` selects another.
+    first floor asked for; `at(keep)` selects another. `histograms` are those of the float network's sites.
     """
 
     captured: Network
     points: tuple[OperatingPoint, ...]
     baselines: Mapping[str, OperatingPoint]
     settings: Mapping[str, Any]
+    histograms: Mapping[str, Histogram] = field(default_factory=dict, repr=False)
     selected: int = 0
 
     def __repr__(self) -> str:
@@ -105,6 +109,7 @@ class Result:
     def __post_init__(self) -> None:
         object.__setattr__(self, "baselines", MappingProxyType(dict(self.baselines)))
         object.__setattr__(self, "settings", MappingProxyType(dict(self.settings)))
+        object.__setattr__(self, "histograms", MappingProxyType(dict(self.histograms)))
 
     @property
     def point(self) -> OperatingPoint:
@@ -151,17 +156,19 @@ class Result:
     @property
     def holds(self) -> bool:
         """Whether every floor asked for was reached."""
-        return all(point.status != "unreachable" for point in self.points)
+        return all(point.holds for point in self.points)
 
     @property
     def unreached(self) -> tuple[str, ...]:
         """For each floor that no plan tried holds, one line: what the best keeps, and what is in the way."""
-        reference = self.baselines["float32"].search.value
-        return tuple(
-            f"keep {point.label} is out of reach: the best plan found keeps {point.search.value / reference:.4f}; "
+        return tuple(self.unreached_line(point) for point in self.points if not point.holds)
+
+    def unreached_line(self, point: OperatingPoint) -> str:
+        """Of a point that does not hold its floor: what it keeps, the nearest floor, and what is in the way."""
+        kept = point.search.value / self.baselines["float32"].search.value
+        return (
+            f"keep {point.label} is out of reach: the best plan found keeps {kept:.4f}; "
             f"in the way: {', '.join(point.blockers) or 'not measured'}"
-            for point in self.points
-            if point.status == "unreachable"
         )
 
     def cheaper(self, point: OperatingPoint) -> OperatingPoint | None:
@@ -196,24 +203,31 @@ class Result:
         """The text of `result.json`; it has no times in it, so the same search gives the same text."""
         body = {
             "settings": dict(self.settings),
+            "weights_sha256": self.captured.digest(),
             "selected": self.selected,
             "points": [point.to_table() for point in self.points],
             "baselines": [point.to_table() for point in self.baselines.values()],
             "front": [point.label for point in self.front],
+            "histograms": {site: found.to_table() for site, found in self.histograms.items()},
         }
         return files.dump("result", VERSION, body)
 
-    def save(self, folder: Path | str) -> None:
-        """Write the run folder: `weights.safetensors`, `plan.json`, `ranges.json`, and last `result.json`.
+    def save(self, folder: Path | str, also: Mapping[str, bytes] = MappingProxyType({})) -> None:
+        """Write the run folder: `weights.safetensors`, `plan.json`, `ranges.json`, files of `also`, and `result.json`.
+
+        They are written together: where `result.json` stands, all are of this result.
 
         Raises:
-            FileError: the folder cannot be written; each file is written whole or not at all.
+            FileError: the folder cannot be written; what was there is then left as it was.
         """
-        folder = Path(folder)
-        self.captured.save(folder / "weights.safetensors")
-        self.plan.save(folder / "plan.json")
-        self.ranges.save(folder / "ranges.json")
-        files.write_bytes(folder / "result.json", self.to_json().encode())
+        contents = {
+            "weights.safetensors": self.captured.to_bytes(),
+            "plan.json": self.plan.to_json().encode(),
+            "ranges.json": self.ranges.to_json().encode(),
+            **also,
+            "result.json": self.to_json().encode(),
+        }
+        files.write_together({Path(folder) / name: content for name, content in contents.items()})
 
     @classmethod
     def load(cls, folder: Path | str) -> "Result":
@@ -222,15 +236,21 @@ class Result:
         Raises:
             FileError: a file is missing, malformed, of another version, or they do not belong together.
         """
-        path = Path(folder) / "result.json"
+        path, weights = Path(folder) / "result.json", Path(folder) / "weights.safetensors"
+        if not path.exists() and path.with_name("journal.sqlite").exists():
+            raise FileError(f"the run in '{folder}' is not finished; the same command goes on from its journal")
         origin = f"'{path}'"
         fields = Fields(files.parse(files.read_bytes(path), "result", VERSION, origin), origin)
+        content = files.read_bytes(weights)
+        if hashlib.sha256(content).hexdigest() != fields.text("weights_sha256"):
+            raise FileError(f"'{weights}' is not the network of {origin}; the command of the search mends that")
         try:
             result = cls(
-                captured=Network.load(Path(folder) / "weights.safetensors"),
+                captured=Network.from_bytes(content, f"'{weights}'"),
                 settings=fields.table("settings").rest(),
                 points=tuple(_point(entry, origin, "points") for entry in fields.items("points")),
                 baselines={p.label: p for p in (_point(e, origin, "baselines") for e in fields.items("baselines"))},
+                histograms=_histograms(fields.table("histograms")),
                 selected=fields.integer("selected", 0),
             )
         except FormatError as error:
@@ -277,6 +297,8 @@ def _check_fits(result: Result, origin: str) -> None:
         for site, found in point.ranges.sites.items():
             if len(found.exponents) not in (1, sites[site].channels):
                 raise FileError(f"{origin}: the ranges of '{site}' in point '{point.label}' do not fit its channels")
+    if unknown := sorted(result.histograms.keys() - sites.keys()):
+        raise FileError(f"{origin}: key 'histograms' has a site '{unknown[0]}', which the network has not")
 
 
 def _is_keep(value: Any) -> bool:
@@ -291,6 +313,12 @@ def _plan(fields: Fields) -> Plan:
     sites = fields.rest()
     each = Fields(sites, fields.origin)
     return Plan.parse({site: each.text(site) for site in sites})
+
+
+def _histograms(fields: Fields) -> dict[str, Histogram]:
+    sites = fields.rest()
+    each = Fields(sites, fields.origin)
+    return {site: Histogram.from_table(each.table(site)) for site in sites}
 
 
 def _energy(fields: Fields) -> EnergyReport | None:

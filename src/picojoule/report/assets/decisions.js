@@ -1,0 +1,133 @@
+// The decision log: at each site the bits that were tried, the accuracy each gave on the search split, and the floor.
+
+function drawDecisions() {
+  const point = selected();
+  const { log } = point;
+  const axes = log.length > 0 && axesOf(point);
+  fill(slot("decisions", "says"), decisionWords(point));
+  const held = s("circle", { class: "held", cx: 6, cy: 6, r: 4.5 });
+  fill(slot("decisions", "legend"), log.length > 0 && [
+    legendEntry("tried, the floor holds", held),
+    legendEntry("tried, the floor fails", cross(6, 6)),
+    legendEntry("taken", held.cloneNode(), s("circle", { class: "taken", cx: 6, cy: 6, r: 7.5 })),
+    legendEntry("the floor", s("line", { class: "floorline", x1: -3, x2: 15, y1: 6, y2: 6 })),
+  ]);
+  fill(slot("decisions", "sites"), log.map((decision) => card(point, decision, axes)));
+  fill(slot("decisions", "table"), log.length > 0 && h("details", null,
+    h("summary", null, `All ${sum(log.map(({ trials }) => trials.length))} trials as a table`), trialsTable(log)));
+}
+
+function decisionWords(point) {
+  if (point.keep === null) return "A baseline: one format everywhere, and nothing to decide.";
+  const floor = `The floor is ${percent(point.needed)}, ${Number((100 * point.keep).toPrecision(12))} % of the float network's.`;
+  if (point.log.length > 0) {
+    return `What was tried at each site, in order, and the accuracy on the search split with all earlier decisions in place. ${floor}`;
+  }
+  if (point.stopped) return `The search was stopped before its first decision. ${floor}`;
+  return `${floor} Even the most bits do not hold it, so nothing narrower was tried. In the way: ${point.blockers.join(", ") || "not measured"}.`;
+}
+
+function legendEntry(text, ...marks) {
+  return h("li", null, s("svg", { viewBox: "-2 -2 16 16", "aria-hidden": "true" }, marks), text);
+}
+
+function cross(x, y) {
+  return s("path", { class: "failed", d: `M${x - 4} ${y - 4}l8 8m0 -8l-8 8` });
+}
+
+function siteName(site) {
+  return site === "*" ? "all sites together" : site;
+}
+
+function card(point, decision, axes) {
+  const blocking = point.blockers.includes(decision.site);
+  const holder = h("div");
+  const box = h("article", { class: `card${blocking ? " blocking" : ""}`, "data-site": decision.site },
+    h("h3", null, h("b", null, breakable(siteName(decision.site))), h("span", null, bitsText(decision.format))),
+    holder,
+    h("p", null, because(point, decision), blocking && " It is in the way of the floor."));
+  queueMicrotask(() => drawn(holder, (width) => trialsPicture(point, decision, axes, width)));
+  return box;
+}
+
+function bitsText(format) {
+  const { bits, family } = report.formats[format];
+  return family === "fixed" ? `${bits} bit${bits === 1 ? "" : "s"}` : format;
+}
+
+/** Why a site kept its format, in one sentence. */
+function because(point, { format, trials }) {
+  const narrower = trials.filter((trial) => !trial.holds && report.formats[trial.format].bits < report.formats[format].bits);
+  const failing = narrower.sort((one, other) => report.formats[other.format].bits - report.formats[one.format].bits)[0];
+  if (failing) return `${bitsText(failing.format)} gave ${percent(failing.accuracy)}${gap(point, failing)}.`;
+  const own = trials.find((trial) => trial.format === format);
+  if (own && !own.holds) return `Even ${bitsText(format)} gave ${percent(own.accuracy)}${gap(point, own)}.`;
+  if (trials.length === 0) return "Nothing was tried here.";
+  return point.stopped ? "The search was stopped before fewer bits were tried." : "The floor holds down to the fewest bits tried.";
+}
+
+function gap({ needed }, { accuracy }) {
+  const points = 100 * (needed - accuracy);
+  return `, ${points < 0.005 ? "just" : `${points.toFixed(2)} points`} below the floor`;
+}
+
+/** For a site of the selected plan, the sentence of its decision. */
+function verdict(point, site) {
+  const decision = point.log.find((each) => each.site === site) ?? point.log.find((each) => each.site === "*");
+  return decision && `Why ${site} kept ${bitsText(decision.format)}: ${because(point, decision)}`;
+}
+
+/** What all pictures of one log share: the formats tried, widest first, and the accuracies around the floor. */
+function axesOf({ log, needed }) {
+  const trials = log.flatMap((decision) => decision.trials);
+  const formats = [...new Set(trials.map(({ format }) => format))]
+    .sort((one, other) => report.formats[other].bits - report.formats[one].bits);
+  const accuracies = [needed, ...trials.map(({ accuracy }) => accuracy)];
+  const top = Math.max(...accuracies);
+  return { formats, top, least: Math.max(Math.min(...accuracies), needed - Math.max(0.005, top - needed)) };
+}
+
+/** The numbers under the axis; where they are too many, some are left out, but not the one that was taken. */
+function bitLabels(formats, taken, x) {
+  const labels = formats.map((format, index) => ({ own: format === taken, bits: report.formats[format].bits, left: x(index) }));
+  const kept = labels.filter(({ own }) => own);
+  for (const label of labels) {
+    if (!label.own && kept.every(({ left }) => Math.abs(left - label.left) >= 15)) kept.push(label);
+  }
+  return kept;
+}
+
+/** One site's trials; an accuracy far below the floor stands at the lower edge. */
+function trialsPicture(point, { format, trials }, { formats, top, least }, width) {
+  const [height, bottom] = [96, 66];
+  const y = scale([least, top], [bottom, 12]);
+  const x = scale([0, formats.length - 1], [9, width - 9]);
+  const places = trials.map((trial) => ({ trial, across: x(formats.indexOf(trial.format)), down: y(Math.max(least, trial.accuracy)) }));
+  const label = trials.map((trial) => `${bitsText(trial.format)} ${percent(trial.accuracy)} ${trial.holds ? "holds" : "fails"}`);
+  return picture(width, height, { role: "img", "aria-label": `Tried: ${label.join(", ")}` },
+    s("line", { class: "floorline", x1: 0, x2: width, y1: y(point.needed), y2: y(point.needed) }),
+    s("path", { class: "path", d: places.map(({ across, down }, index) => `${index ? "L" : "M"}${across} ${down}`).join("") }),
+    bitLabels(formats, format, x).map(({ own, bits, left }) => s("text", { class: own ? "small strong" : "small", x: left,
+      y: height - 5, "text-anchor": "middle" }, bits)),
+    places.map(({ trial, across, down }) => tip(s("g", null,
+      s("circle", { class: "hit", cx: across, cy: down, r: 9 }),
+      trial.holds ? s("circle", { class: "held", cx: across, cy: down, r: 4 }) : cross(across, down),
+      trial.format === format && s("circle", { class: "taken", cx: across, cy: down, r: 7.5 })),
+    bitsText(trial.format), `${percent(trial.accuracy)} on the search split`, trial.holds ? "the floor holds" : "the floor fails")));
+}
+
+function trialsTable(log) {
+  const rows = log.flatMap(({ site, format, trials }, order) => trials.map((trial) => ({ ...trial, site, order: order + 1, taken: trial.format === format })));
+  return table({
+    key: "trial", file: fileName("decisions"), title: "Every format tried, in order", rows, current: ({ taken }) => taken,
+    columns: [
+      { name: "site", title: "site", kind: "text", text: ({ site }) => site, node: ({ site }) => siteName(site) },
+      number("step", "step", ({ order }) => order, String),
+      { name: "format", title: "tried", kind: "text", text: ({ format }) => format },
+      number("accuracy", "accuracy, search split", ({ accuracy }) => accuracy, percent),
+      number("kept", "kept", ({ kept }) => kept, ratio),
+      { name: "holds", title: "floor", kind: "text", text: ({ holds }) => holds ? "holds" : "fails" },
+      { name: "taken", title: "taken", kind: "text", text: ({ taken }) => taken ? "yes" : "" },
+    ],
+  });
+}

@@ -1,0 +1,199 @@
+"""What a page is drawn from: one or several results as one document of plain data, with all that follows from them.
+
+The page's script only lays out and draws; whatever is computed (ratios, intervals, grids, the ranking under every
+platform) is computed here, by the same code that the search used.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from picojoule.energy import Platform, energy, platforms
+from picojoule.energy.report import PARTS, LayerEnergy
+from picojoule.errors import PicojouleError, PlatformError
+from picojoule.evaluate import Accuracy, Floor
+from picojoule.formats import Format
+from picojoule.report import rerun
+from picojoule.report.words import left_in_float, remarks
+from picojoule.search import Decision, OperatingPoint, Result
+
+VERSION = 1
+LISTED_BITS = 8
+"""The grids of formats up to so many bits are listed; of a wider one the page draws the ends alone."""
+
+
+def document(runs: Mapping[str, Result]) -> dict[str, Any]:
+    """The page's data for runs by name, in JSON's types; the same runs give the same document."""
+    used = {
+        str(format): format
+        for result in runs.values()
+        for point in _all(result)
+        for format in (*point.plan.formats.values(), *_tried(point))
+    }
+    return {
+        "picojoule": "report",
+        "version": VERSION,
+        "formats": {text: _format(format) for text, format in sorted(used.items())},
+        "runs": [_run(name, result) for name, result in runs.items()],
+    }
+
+
+def _run(name: str, result: Result) -> dict[str, Any]:
+    settings, network = result.settings, result.captured
+    own = _own_platform(settings)
+    return {
+        "name": name,
+        "title": rerun.title(settings),
+        "strategy": str(settings.get("strategy", "")),
+        "platform": str(settings.get("platform", "")),
+        "platform_title": own.title if own is not None else "",
+        "selected": result.selected,
+        "facts": rerun.facts(settings),
+        "rerun": {"shell": rerun.shell(settings, name), "python": rerun.python(settings, name)},
+        "network": {
+            "layers": [{**vars(layer), "outputs": list(layer.outputs)} for layer in network.layers],
+            "macs": network.macs,
+            "input_shape": list(network.input_shape),
+            "output_shape": list(network.output_shape),
+        },
+        "histograms": {site: found.to_table() for site, found in result.histograms.items()},
+        "points": [_point(result, point) for point in _all(result)],
+        "ranking": [_ranked(result, platform, own) for platform in _every_platform(own)],
+    }
+
+
+def _all(result: Result) -> tuple[OperatingPoint, ...]:
+    return (*result.points, *result.baselines.values())
+
+
+def _tried(point: OperatingPoint) -> list[Format]:
+    return [trial.format for decision in point.log for trial in decision.trials]
+
+
+def _format(format: Format) -> dict[str, Any]:
+    listed = format.rounds and format.bits <= LISTED_BITS
+    return {
+        "bits": format.bits,
+        "family": format.family,
+        "signed": format.grid(True).tolist() if listed else None,
+        "unsigned": format.grid(False).tolist() if listed else None,
+    }
+
+
+def _point(result: Result, point: OperatingPoint) -> dict[str, Any]:
+    reference = result.baselines["float32"]
+    floor = None if point.keep is None else Floor(point.keep, reference.search)
+    return {
+        "label": point.label,
+        "keep": point.keep,
+        "holds": point.holds,
+        "stopped": point.stopped,
+        "search": _accuracy(point.search, reference.search),
+        "report": _accuracy(point.report, reference.report),
+        "needed": None if floor is None else float(floor.needed) / reference.search.total,
+        "energy_pj": None if point.energy is None else point.energy.total_pj,
+        "of_16_bits": _ratio(point, result.baselines.get("fixed16")),
+        "of_8_bits": _ratio(point, result.baselines.get("fixed8")),
+        "front": point in result.front,
+        "layers": _layers(result, point),
+        "log": [_decision(decision, reference.search) for decision in point.log],
+        "blockers": list(point.blockers),
+        "remarks": remarks(result, point),
+        "in_float": left_in_float(result.captured, point),
+    }
+
+
+def _accuracy(accuracy: Accuracy, reference: Accuracy) -> dict[str, Any]:
+    low, high = accuracy.interval()
+    return {
+        **accuracy.to_table(),
+        "value": accuracy.value,
+        "low": low,
+        "high": high,
+        "kept": accuracy.value / reference.value if reference.correct else None,
+    }
+
+
+def _ratio(point: OperatingPoint, baseline: OperatingPoint | None) -> float | None:
+    if point.energy is None or baseline is None or baseline.energy is None or baseline.energy.total_pj == 0:
+        return None
+    return point.energy.total_pj / baseline.energy.total_pj
+
+
+def _layers(result: Result, point: OperatingPoint) -> list[dict[str, Any]]:
+    """The quantised layers in order, then what is charged as floating point."""
+    priced = {} if point.energy is None else dict(point.energy.layers)
+    rows = [
+        {
+            "layer": layer.name,
+            "macs": layer.macs,
+            "inputs": _site(layer.inputs, point),
+            "weights": _site(layer.weights, point),
+            **_parts(priced.pop(layer.name, None)),
+        }
+        for layer in result.captured.layers
+    ]
+    rows += [
+        {"layer": left.name, "macs": left.macs, "inputs": None, "weights": None, **_parts(left)}
+        for left in priced.values()
+    ]
+    return rows
+
+
+def _site(site: str, point: OperatingPoint) -> dict[str, Any]:
+    found = point.ranges.sites[site]
+    return {
+        "site": site,
+        "format": str(point.plan.formats[site]),
+        "exponents": list(found.exponents),
+        "signed": found.signed,
+        "zeros": point.sparsity.of(site),
+    }
+
+
+def _parts(layer: LayerEnergy | None) -> dict[str, float | None]:
+    parts: dict[str, float | None] = {part: None if layer is None else getattr(layer, part) for part in PARTS}
+    return {**parts, "energy_pj": None if layer is None else layer.total_pj}
+
+
+def _decision(decision: Decision, reference: Accuracy) -> dict[str, Any]:
+    trials = [
+        {
+            "format": str(trial.format),
+            "accuracy": trial.accuracy.value,
+            "kept": trial.accuracy.value / reference.value if reference.correct else None,
+            "holds": trial.holds,
+        }
+        for trial in decision.trials
+    ]
+    return {"site": decision.site, "format": str(decision.format), "trials": trials}
+
+
+def _own_platform(settings: Mapping[str, Any]) -> Platform | None:
+    """The platform that the search weighed energies on, whose whole text a result keeps."""
+    try:
+        return Platform.parse(str(settings.get("platform_toml", "")), "the result's platform")
+    except PicojouleError:
+        return None  # settings are kept as they are, whatever they are
+
+
+def _every_platform(own: Platform | None) -> list[Platform]:
+    """The run's own platform first, then the bundled ones."""
+    bundled = [Platform.load(name) for name in platforms()]
+    others = [platform for platform in bundled if own is None or platform.text != own.text]
+    return [*([] if own is None else [own]), *others]
+
+
+def _ranked(result: Result, platform: Platform, own: Platform | None) -> dict[str, Any]:
+    return {
+        "platform": platform.name,
+        "title": platform.title,
+        "own": platform is own,
+        "energies": {point.label: _price(result, point, platform) for point in _all(result)},
+    }
+
+
+def _price(result: Result, point: OperatingPoint, platform: Platform) -> float | None:
+    try:
+        return energy(result.captured, point.plan, platform, point.sparsity).total_pj
+    except PlatformError:
+        return None  # no figure for a format of the plan

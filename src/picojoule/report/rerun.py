@@ -1,0 +1,76 @@
+"""How a run was asked for, from its settings: its title, the facts to state, and the command that makes it again.
+
+Settings are kept in a result as they were given, and may come from a stranger's file: nothing here relies on them.
+"""
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from picojoule.energy import Platform, platforms
+
+_OPTIONS = ("strategy", "rescale", "observer", "signed", "bits", "metric", "seed", "device")
+"""What `search` takes by the same name on the command line and in Python. All are told: defaults may change."""
+
+
+def title(settings: Mapping[str, Any]) -> str:
+    """`lenet5 on mnist5k`."""
+    return " on ".join(str(settings[key]) for key in ("model", "data") if settings.get(key)) or "network"
+
+
+def facts(settings: Mapping[str, Any]) -> list[list[str]]:
+    """What is worth stating beside a result, as pairs of label and text."""
+    samples = settings.get("samples")
+    sizes = samples if isinstance(samples, Mapping) else {}
+    found = {
+        "strategy": settings.get("strategy"),
+        "ranges": f"{settings.get('rescale')}, observer {settings.get('observer')}, signed {settings.get('signed')}",
+        "bits": ":".join(map(str, _list(settings.get("bits")))),
+        "samples": ", ".join(f"{name} {size}" for name, size in sizes.items()),
+        "metric": settings.get("metric"),
+        "seed": settings.get("seed"),
+        "checkpoint": settings.get("checkpoint"),
+        "platform": settings.get("platform"),
+    }
+    return [[label, str(value)] for label, value in found.items() if value not in (None, "")]
+
+
+def shell(settings: Mapping[str, Any], out: str) -> str | None:
+    """The command that makes the run again; None where it was asked for in Python with objects of its own."""
+    if settings.get("job") == "demo":
+        return shlex.join(["picojoule", "demo", "--seed", str(settings.get("seed")), "--out", out])
+    if not settings.get("model") or not settings.get("data"):
+        return None
+    words = ["picojoule", "search", str(settings["model"]), "--data", str(settings["data"])]
+    for option in ("checkpoint", "mean", "std", "resize"):
+        if settings.get(option) is not None:
+            words += [f"--{option}", str(settings[option])]
+    words += ["--keep", *map(str, _list(settings.get("keep")))]
+    for option, value in _options(settings).items():
+        words += [f"--{option}", ":".join(map(str, value)) if option == "bits" else str(value)]
+    words += ["--platform", _platform(settings), "--out", out]
+    return shlex.join(words)
+
+
+def python(settings: Mapping[str, Any], out: str) -> str:
+    """The call that makes the run again, with the user's own model and data."""
+    given = {"keep": _list(settings.get("keep")), **_options(settings)}
+    if "bits" in given:
+        given["bits"] = tuple(_list(given["bits"]))
+    given |= {"platform": _platform(settings), "out": out}
+    return f"pj.search(model, data, {', '.join(f'{name}={value!r}' for name, value in given.items())})"
+
+
+def _options(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: settings[name] for name in _OPTIONS if name in settings}
+
+
+def _platform(settings: Mapping[str, Any]) -> str:
+    """A bundled platform's name, or the file to write the result's `platform_toml` to."""
+    name = str(settings.get("platform"))
+    bundled = name in platforms() and Platform.load(name).text == settings.get("platform_toml")
+    return name if bundled else f"{name}.toml"
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
