@@ -29,6 +29,7 @@ format: $(VENV)/.dev
 # Each script under benchmarks/ makes one claim and prints it; see docs/results.md for the long ones.
 bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/rescaling.py lenet5 --checkpoint runs/demo/lenet5-seed0.safetensors --data mnist5k --out runs/bench
+	$(BIN)/python benchmarks/kills.py 100
 
 # The examples and commands of README and docs are tested; this runs only those.
 docs: $(VENV)/.dev

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,24 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Pat
     folder = tmp_path_factory.mktemp("unpacked")
     subprocess.run([sys.executable, str(shared_data / "unpack.py"), str(folder)], check=True)
     return folder
+
+
+@pytest.fixture
+def ordinary_user(tmp_path: Path) -> Iterator[None]:
+    """For a while nobody's permissions, in a `tmp_path` of one's own: root may write everywhere."""
+    if os.geteuid() != 0:
+        yield
+        return
+    above = [folder for folder in tmp_path.parents if folder.stat().st_uid == 0 and not folder.stat().st_mode & 0o001]
+    modes = {folder: folder.stat().st_mode for folder in above}
+    for folder in above:
+        folder.chmod(0o711)
+    os.chown(tmp_path, 65534, 65534)
+    os.seteuid(65534)
+    yield
+    os.seteuid(0)
+    for folder, mode in modes.items():
+        folder.chmod(mode)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

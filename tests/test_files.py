@@ -1,16 +1,21 @@
 """The project's own files: whole or not at all, and read strictly."""
 
 import errno
+import itertools
 import json
 import os
 import re
+import signal
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.lives import Life, dying
 
 from picojoule import files
 from picojoule.errors import FileError, PlatformError
@@ -81,6 +86,158 @@ class TestWriting:
             files.write_bytes(tmp_path / "plan.json", b"new")
         assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
 
+    def test_what_a_killed_writer_left_goes_with_the_next_writing(self, target: Path, tmp_path: Path) -> None:
+        def dies() -> None:
+            with files.replacing(target) as beside:
+                beside.write_bytes(b"ha")
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        assert [Life(dies, tmp_path.parent).wait() for _ in range(3)] == [-signal.SIGKILL] * 3
+        (part,) = (path for path in target.parent.iterdir() if path != target)
+        assert part.read_bytes() == b"ha"
+        others = {".plan.json.swp": b"an editor's", ".plan.json.old.part.": b"", f".ranges.json.{part.suffix}": b""}
+        for name, content in others.items():
+            target.with_name(name).write_bytes(content)
+        files.write_bytes(target, b"new")
+        assert self.left(target) == {"plan.json": b"new", **others}
+
+    def test_what_a_live_writer_is_at_stays(self, target: Path) -> None:
+        with files.replacing(target) as one:
+            one.write_bytes(b"one")
+            with files.replacing(target) as other:
+                other.write_bytes(b"other")
+            assert self.left(target) == {"plan.json": b"other", one.name: b"one"}
+        assert self.left(target) == {"plan.json": b"one"}
+
+    def test_many_at_once(self, target: Path) -> None:
+        """Whatever is swept away in between, every writing succeeds, and the file is always whole."""
+        contents = [bytes([k]) * 5000 for k in range(8)]
+
+        def write(content: bytes) -> None:
+            for _ in range(25):
+                files.write_bytes(target, content)
+                assert files.read_bytes(target) in contents
+
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(write, contents))
+        assert [path.name for path in target.parent.iterdir()] == ["plan.json"]
+
+    def test_without_locks(self, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(files, "fcntl", None)
+        with files.claimed(target.parent), files.claimed(target.parent):
+            files.write_bytes(target, b"new")
+        assert self.left(target) == {"plan.json": b"new"}
+
+
+class TestWritingTogether:
+    OLD: ClassVar = {"a": b"old", "last": b"old"}
+    NEW: ClassVar = {"a": b"new", "last": b"new"}
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "folder"
+        self.write(folder, self.OLD)
+        return folder
+
+    def write(self, folder: Path, contents: dict[str, bytes]) -> None:
+        files.write_together({folder / name: content for name, content in contents.items()})
+
+    def left(self, folder: Path) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".part"}
+
+    def test_all_are_written(self, folder: Path) -> None:
+        assert self.left(folder) == self.OLD
+        self.write(folder, self.NEW)
+        assert self.left(folder) == self.NEW
+
+    @pytest.mark.slow
+    def test_killed_at_any_line(self, folder: Path, tmp_path: Path) -> None:
+        """The last file never stands among others of another writing, and the next writing leaves nothing behind."""
+        seen = []
+        for line in itertools.count():
+            if Life(dying(lambda: self.write(folder, self.NEW), line, "picojoule/files.py"), tmp_path).wait() == 0:
+                break
+            seen.append(self.left(folder))
+            self.write(folder, self.OLD)
+            assert {path.name for path in folder.iterdir()} == {*self.OLD}
+        kinds = {"old": seen.count(self.OLD), "new": seen.count(self.NEW), "unfinished": 0}
+        kinds["unfinished"] = sum("last" not in left for left in seen)
+        assert sum(kinds.values()) == len(seen)
+        assert min(kinds.values()) > 1
+
+    @pytest.mark.parametrize("name", ["a", "last"])
+    def test_a_target_that_cannot_be_replaced(self, folder: Path, name: str) -> None:
+        (folder / name).unlink()
+        (folder / name).mkdir()
+        kept = {path.name for path in folder.iterdir()}
+        told = f"cannot write '{folder / name}': Is a directory; choose another folder"
+        with pytest.raises(FileError, match=f"^{re.escape(told)}$"):
+            self.write(folder, self.NEW)
+        assert {path.name for path in folder.iterdir()} == kept
+
+    @pytest.mark.parametrize("failing", [0, 1])
+    def test_a_disk_that_fills_up_changes_nothing(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+    ) -> None:
+        calls, plainly = itertools.count(), os.fsync
+
+        def fsync(handle: int) -> None:
+            if next(calls) == failing:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            plainly(handle)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+        told = f"cannot write '{folder / [*self.NEW][failing]}': No space left on device; free some space or choose"
+        with pytest.raises(FileError, match=f"^{re.escape(told)}"):
+            self.write(folder, self.NEW)
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == self.OLD
+
+
+class TestClaiming:
+    def test_one_at_a_time(self, tmp_path: Path) -> None:
+        folder = tmp_path / "a" / "b"
+        told = f"another search is at work in '{folder}'; wait until it ends, or choose another folder"
+        for _ in range(2):
+            with files.claimed(folder), pytest.raises(FileError, match=f"^{re.escape(told)}$"), files.claimed(folder):
+                pass
+        with files.claimed(folder), files.claimed(tmp_path / "a"):
+            assert list(folder.iterdir()) == []
+
+    def test_a_claim_ends_with_its_process(self, tmp_path: Path) -> None:
+        def work() -> None:
+            with files.claimed(tmp_path / "run"):
+                os.write(1, b"claimed")
+                time.sleep(60)
+
+        with Life(work, tmp_path) as life:
+            while not life.out:
+                time.sleep(0.01)
+            with pytest.raises(FileError, match="another search is at work"), files.claimed(tmp_path / "run"):
+                pass
+            life.signal(signal.SIGKILL)
+            assert life.wait() == -signal.SIGKILL
+        with files.claimed(tmp_path / "run"):
+            pass
+
+    def test_what_is_no_folder(self, tmp_path: Path) -> None:
+        (tmp_path / "run").write_text("mine")
+        for place in ("run", "run/deeper"):
+            told = f"cannot use the folder '{tmp_path / place}': '{tmp_path / 'run'}' is a file; choose another folder"
+            with pytest.raises(FileError, match=f"^{re.escape(told)}$"), files.claimed(tmp_path / place):
+                pass
+        assert (tmp_path / "run").read_text() == "mine"
+
+    def test_a_place_is_checked_and_not_made(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        files.check_place(tmp_path / "a" / "b")
+        monkeypatch.chdir(tmp_path)
+        files.check_place(Path("c/d"))
+        with pytest.raises(FileError, match=r"': File name too long; choose another folder$"):
+            files.check_place(tmp_path / ("x" * 300))
+        monkeypatch.setattr(os, "access", lambda place, mode: False)  # as for one who is not root
+        with pytest.raises(FileError, match=f"': '{tmp_path}' cannot be written; choose another folder$"):
+            files.check_place(tmp_path / "a")
+        assert list(tmp_path.iterdir()) == []
+
 
 class TestReading:
     def test_what_cannot_be_read(self, tmp_path: Path) -> None:
@@ -91,7 +248,7 @@ class TestReading:
     @quietly
     @given(
         st.dictionaries(
-            st.text(st.characters(exclude_categories=("Cs",)), max_size=5).filter(
+            st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=5).filter(
                 lambda key: key not in ("picojoule", "version")
             ),
             st.recursive(
@@ -99,7 +256,7 @@ class TestReading:
                 | st.booleans()
                 | st.integers(-(2**70), 2**70)
                 | st.floats(allow_nan=False, allow_infinity=False)
-                | st.text(st.characters(exclude_categories=("Cs",)), max_size=5),
+                | st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=5),
                 lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from("abc"), inner),
                 max_leaves=8,
             ),
@@ -131,8 +288,11 @@ class TestReading:
             ("", " is not a valid thing: Expecting value: line 1 column 1 (char 0)"),
             ("[]", " is not a thing: expected a JSON object, found list"),
             ("3", " is not a thing: expected a JSON object, found int"),
-            ('{"picojoule": "plan", "version": 3}', " is not a thing: its key 'picojoule' says 'plan'"),
-            ('{"version": 3}', " is not a thing: its key 'picojoule' says None"),
+            (
+                '{"picojoule": "plan", "version": 3}',
+                " is not a thing: its key 'picojoule' says 'plan', expected 'thing'",
+            ),
+            ('{"version": 3}', " is not a thing: its key 'picojoule' says None, expected 'thing'"),
             (BEGINS + "}", ": version None of a thing is not known; this picojoule reads 3"),
             (BEGINS + ', "version": "3"}', ": version '3' of a thing is not known; this picojoule reads 3"),
             (BEGINS + ', "version": 3.0}', ": version 3.0 of a thing is not known; this picojoule reads 3"),
@@ -155,8 +315,9 @@ class TestReading:
     def test_toml(self) -> None:
         assert files.parse_toml("a = 1\n[b]\nc = 'µ'\n".encode(), "it") == {"a": 1, "b": {"c": "µ"}}
         for text, message in (
-            (b"a = 1\na = 2\n", "it is not valid TOML: Cannot overwrite a value"),
-            (b"a = \n", "it is not valid TOML: Invalid value"),
+            (b"a = 1\na = 2\n", "it is not valid TOML: Cannot overwrite a value (at line 2, column 6): 'a = 2'"),
+            (b"b = 1\r\n\ta =\r\n", "it is not valid TOML: Invalid value (at line 2, column 5): 'a ='"),
+            (b"a", "it is not valid TOML: Expected '=' after a key in a key/value pair (at end of document)"),
             (b"\xff", "it is not valid TOML: 'utf-8' codec can't decode byte 0xff"),
             (b"a = " + b"[" * 100_000, "it is not valid TOML: "),
         ):

@@ -120,3 +120,22 @@ def test_percents(fraction: float, digits: int, text: str) -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert units.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "1 s"),
+        (9.4, "9 s"),
+        (9.6, "10 s"),
+        (57.4, "55 s"),
+        (57.6, "1 min"),
+        (89, "1 min"),
+        (57 * 60 + 20, "57 min"),
+        (57 * 60 + 40, "1 h"),
+        (7200 + 300 + 1, "2 h 10 min"),
+        (360_000, "100 h"),
+    ],
+)
+def test_estimates(seconds: float, text: str) -> None:
+    assert units.roughly(seconds) == text

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from picojoule.errors import DataError, InputError
-from picojoule.userref import call, resolve
+from picojoule.userref import call, check_takes, resolve
 
 CODE = """
 import sibling
@@ -87,7 +87,7 @@ def test_no_such_file_or_attribute(code: Path) -> None:
         resolve(f"{code}:Nets.large")
     with pytest.raises(InputError, match=r"sibling.py' has no 'f'; it has no functions"):
         resolve(f"{code.parent / 'sibling.py'}:f")
-    with pytest.raises(InputError, match=r"random.py:SEVEN' is a int, not a function"):
+    with pytest.raises(InputError, match=r"random.py:SEVEN' is of type int, not a function"):
         resolve(f"{code}:SEVEN")
 
 
@@ -102,6 +102,42 @@ def test_no_such_file_or_attribute(code: Path) -> None:
 def test_a_call_that_raises_names_the_users_line(name: str, message: str, code: Path) -> None:
     with pytest.raises(InputError, match=re.escape(f"'{code}:{name}' {message.format(code)}")):
         call(f"{code}:{name}")
+
+
+@pytest.mark.parametrize("name", ["deeper", "long"])
+def test_the_line_is_the_deepest_of_the_users_own_files(name: str, code: Path) -> None:
+    (code.parent / "sibling.py").write_text(
+        "import json\nVALUE = 3\ndef deeper():\n    json.loads('{')\ndef long():\n    raise ValueError('x' * 999)\n"
+    )
+    (code.parent / "top.py").write_text(f"import sibling\ndef f():\n    sibling.{name}()\n")
+    with pytest.raises(InputError) as caught:
+        call(f"{code.parent / 'top.py'}:f")
+    assert f" at line {4 if name == 'deeper' else 6} of '{code.parent / 'sibling.py'}': " in str(caught.value)
+    assert len(str(caught.value)) < 700
+
+
+def test_an_error_without_words(code: Path) -> None:
+    (code.parent / "mute.py").write_text("def f():\n    raise MemoryError\n")
+    with pytest.raises(InputError, match=r"mute.py:f' raised MemoryError at line 2 of '[^']*mute.py'$"):
+        call(f"{code.parent / 'mute.py'}:f")
+
+
+def test_what_a_function_takes_is_checked_before_it_is_called(code: Path) -> None:
+    told = "cannot be used: missing a required argument: 'b'; give a function of 1 arguments"
+    (code.parent / "two.py").write_text("def f(a, b):\n    raise KeyError\n")
+    with pytest.raises(InputError, match=re.escape(told)):
+        call(f"{code.parent / 'two.py'}:f", 1)
+    with pytest.raises(InputError, match=r"'os:getcwd' cannot be used: .*; give a function of 1 arguments"):
+        call("os:getcwd", 1)
+    check_takes(print, "print", 7)
+    check_takes(min, "hides what it takes", 7)
+
+
+def test_a_tilde_is_the_home(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(code.parent))
+    assert call("~/random.py:Nets.small") == 3
+    with pytest.raises(InputError, match=r"there is no file '~nobody-of-that-name/a.py'"):
+        resolve("~nobody-of-that-name/a.py:f")
 
 
 def test_our_own_errors_pass(code: Path) -> None:

@@ -48,6 +48,16 @@ class PlatformError(InputError):
     """A platform is malformed, or has no figure for what is asked of it."""
 
 
+def check_type(what: str, value: object, kind: type, remedy: str) -> None:
+    """Refuse an argument of another type than it is for, where the two are easily taken for each other.
+
+    Raises:
+        InputError: it is of another type.
+    """
+    if not isinstance(value, kind):
+        raise InputError(f"{what} is of type {type(value).__name__}, expected {kind.__name__}; {remedy}")
+
+
 class UnreachableFloorError(PicojouleError):
     """No plan within the allowed bits holds the floor; `result` carries the best that was found."""
 

@@ -67,6 +67,22 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def roughly(seconds: float) -> str:
+    """Print an estimate of a duration, in as few figures as it deserves; the least is a second.
+
+    >>> roughly(0.2), roughly(42), roughly(190), roughly(5000)
+    ('1 s', '40 s', '3 min', '1 h 20 min')
+    """
+    if seconds < 9.5:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 57.5:
+        return f"{5 * round(seconds / 5)} s"
+    if seconds < 57.5 * 60:
+        return f"{max(1, round(seconds / 60))} min"
+    hours, tens = divmod(round(seconds / 600), 6)
+    return f"{hours} h {tens}0 min" if tens else f"{hours} h"
+
+
 def _three(value: float) -> str:
     """Three significant figures, without an exponent; whole numbers from 100 on."""
     exponent = int(f"{value:.2e}".partition("e")[2])

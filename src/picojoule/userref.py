@@ -6,8 +6,10 @@ Running it is the user's wish; what goes wrong in it is reported with the user's
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import os
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +19,12 @@ from typing import cast
 
 from picojoule.errors import InputError, PicojouleError
 
-_OURS = (f"{Path(__file__).parent}{os.sep}", "<frozen importlib", str(importlib.__file__))
+_LIBRARIES = tuple(
+    f"{folder}{os.sep}"
+    for folder in (Path(__file__).parent, *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")))
+)
+_LONGEST = 300
+"""Characters that are told of a message of the user's code."""
 
 
 def resolve(reference: str) -> Callable[..., object]:
@@ -32,14 +39,15 @@ def resolve(reference: str) -> Callable[..., object]:
     place, _, name = reference.rpartition(":")
     if not place or not name:
         raise InputError(f"'{reference}' names no function; give module:name or path.py:name")
-    module = _import_file(Path(place), reference) if place.endswith(".py") else _import_module(place, reference)
+    path = Path(os.path.expanduser(place))  # noqa: PTH111 (Path.expanduser raises where there is no such home)
+    module = _import_file(path, reference) if place.endswith(".py") else _import_module(place, reference)
     value: object = module
     for part in name.split("."):
         if not hasattr(value, part):
             raise InputError(f"'{place}' has no '{name}'; it has {_callables(module)}")
         value = getattr(value, part)
     if not callable(value):
-        raise InputError(f"'{reference}' is a {type(value).__name__}, not a function")
+        raise InputError(f"'{reference}' is of type {type(value).__name__}, not a function")
     return cast(Callable[..., object], value)
 
 
@@ -47,11 +55,40 @@ def call(reference: str, *arguments: object) -> object:
     """Resolve `reference` and call it.
 
     Raises:
-        InputError: as `resolve`, or the call raised.
+        InputError: as `resolve`, it takes other arguments, or the call raised.
     """
     function = resolve(reference)
+    check_takes(function, reference, len(arguments))
     with _blaming(reference):
         return function(*arguments)
+
+
+def check_takes(function: Callable[..., object], name: str, count: int) -> None:
+    """Refuse a function that cannot be called with so many arguments; one that hides what it takes passes.
+
+    Raises:
+        InputError: it takes other arguments.
+    """
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # of a built-in function
+        return
+    try:
+        signature.bind(*[None] * count)
+    except TypeError as error:
+        raise InputError(f"'{name}' cannot be used: {error}; give a function of {count or 'no'} arguments") from error
+
+
+def told(error: BaseException) -> str:
+    """What the user's code raised, and where in it: `ValueError at line 5 of 'net.py': no good`."""
+    said = " ".join((error.msg if isinstance(error, SyntaxError) else str(error)).split())
+    said = said if len(said) <= _LONGEST else f"{said[:_LONGEST]}..."
+    return f"{type(error).__name__}{_line(error)}" + (f": {said}" if said else "")
+
+
+def is_library(file: str) -> bool:
+    """Whether a traceback's file is Python's, an installed package's or ours, and not the user's."""
+    return file.startswith(("<frozen ", "<string>", "<eval_with_key>", *_LIBRARIES))
 
 
 def _import_file(path: Path, reference: str) -> ModuleType:
@@ -105,19 +142,19 @@ def _blaming(reference: str) -> Iterator[None]:
     except PicojouleError:
         raise
     except (Exception, SystemExit) as error:
-        said = " ".join(str(error).split())
-        raise InputError(f"'{reference}' raised {type(error).__name__}{_line(error)}: {said}") from error
+        raise InputError(f"'{reference}' raised {told(error)}") from error
 
 
 def _line(error: BaseException) -> str:
-    """Where in the user's code: the deepest line of the file that was entered first; empty where that is unknown."""
+    """Where: the deepest line of the user's own code; empty where that is unknown."""
     if isinstance(error, SyntaxError) and error.filename:
         return f" at line {error.lineno} of '{error.filename}'"
-    frames = [frame for frame in extract_tb(error.__traceback__) if not frame.filename.startswith(_OURS)]
-    lines = [frame.lineno for frame in frames if frame.filename == frames[0].filename]
-    return f" at line {lines[-1]} of '{frames[0].filename}'" if frames else ""
+    frames = [frame for frame in extract_tb(error.__traceback__) if not is_library(frame.filename)]
+    return f" at line {frames[-1].lineno} of '{frames[-1].filename}'" if frames else ""
 
 
 def _callables(module: ModuleType) -> str:
-    own = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+    """The names that can be given; those that the module itself defines, where there are any."""
+    found = {name: value for name, value in vars(module).items() if callable(value) and not name.startswith("_")}
+    own = [name for name, value in found.items() if getattr(value, "__module__", "") == module.__name__] or list(found)
     return ", ".join(f"'{name}'" for name in own[:8]) + (", ..." if len(own) > 8 else "") or "no functions"

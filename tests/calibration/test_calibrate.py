@@ -131,6 +131,14 @@ def test_plans_and_samples_that_cannot_be_used(x: Tensor) -> None:
         calibrate(network, x, "int8")
     with pytest.raises(PlanError, match=r"^plan key 'nothing' matches no site of the network"):
         calibrate(network, x, Plan.parse({"nothing": "fixed8"}))
+    with pytest.raises(
+        InputError, match=r"^plan is of type dict, expected Plan; make it with Plan.load or Plan.parse$"
+    ):
+        calibrate(network, x, {"*": "fixed8"})  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"^calibration data is of type ndarray, expected Tensor; give samples"):
+        calibrate(network, x.numpy())  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"^the network takes samples of shape \[1, 4, 4\], not \[1, 5, 5\]; prepare"):
+        calibrate(network, torch.zeros(2, 1, 5, 5))
     with pytest.raises(CaptureError, match=r"^the example must be one batch, a tensor \[n, ...\] with n >= 1$"):
         calibrate(nn.Linear(3, 2), torch.zeros(0, 3))
 

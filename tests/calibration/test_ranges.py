@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.plan.damage import mutated
 
 from picojoule.calibration import Range, Ranges
-from picojoule.errors import FileError, PicojouleError
+from picojoule.errors import FileError
 
 quietly = settings(max_examples=200, deadline=None, derandomize=True, database=None)
 DOCUMENT = (
@@ -22,7 +21,7 @@ DOCUMENT = (
 READ = Ranges({"a.inputs": Range((3,), False), "a.weights": Range((-1, 96, -96), True)}, (1, 28, 28))
 
 exponents = st.lists(st.integers(-96, 96), min_size=1, max_size=4).map(tuple)
-names = st.text(st.characters(exclude_categories=("Cs",)), max_size=6)
+names = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=6)
 many_ranges = st.builds(
     Ranges,
     st.dictionaries(names, st.builds(Range, exponents, st.booleans()), max_size=4),
@@ -84,7 +83,7 @@ def test_a_saved_file_is_the_text(tmp_path: Path) -> None:
         ('"input_shape": [1, 28, 28], ', "", "{0}: key 'input_shape' is missing (a list)"),
         ('"version": 1', '"version": 1, "more": 1', "{0}: unknown key 'more'"),
         ('"version": 1', '"version": 0', "{0}: version 0 of a ranges is not known; this picojoule reads 1"),
-        ('"ranges"', '"plan"', "{0} is not a ranges: its key 'picojoule' says 'plan'"),
+        ('"ranges"', '"plan"', "{0} is not a ranges: its key 'picojoule' says 'plan', expected 'ranges'"),
         ('{"exponents": [3], "signed": false}', "3", "{0}: 'a.inputs': expected a table, found int"),
     ],
 )
@@ -100,17 +99,6 @@ def test_what_is_wrong_is_named(old: str, new: str, message: str, tmp_path: Path
 def test_bytes_of_any_kind_are_refused(content: bytes) -> None:
     with pytest.raises(FileError, match=r"^ranges is not a "):
         Ranges.from_json(content)
-
-
-@settings(quietly, max_examples=600)
-@given(mutated(DOCUMENT))
-def test_damaged_ranges_are_refused_or_still_ranges(content: bytes) -> None:
-    refusal = ""
-    try:
-        again = Ranges.from_json(content).to_json()
-    except PicojouleError as error:
-        refusal = str(error)
-    assert refusal.startswith("ranges") or Ranges.from_json(again).to_json() == again
 
 
 def test_the_text_is_plain() -> None:

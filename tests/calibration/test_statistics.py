@@ -80,6 +80,13 @@ def test_torchs_own_random_state_is_left_alone() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_it_tells_of_every_sample_as_it_runs() -> None:
+    _, network = forked()
+    ran: list[int] = []
+    observe(network, samples(21), batch=8, ran=ran.append)
+    assert ran == [8, 8, 5]
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_samples_that_are_not_finite_are_refused(bad: float) -> None:
     _, network = forked()

@@ -56,7 +56,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
 
     def starting(*arguments: object, **environment: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
-            [sys.executable, "-m", "picojoule.cli.main", *map(str, arguments)],
+            [sys.executable, "-m", "picojoule_command", *map(str, arguments)],
             cwd=tmp_path,
             env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
             stdout=subprocess.PIPE,

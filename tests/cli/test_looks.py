@@ -106,7 +106,7 @@ class TestEnergy:
         assert "float32: no figure" in done.out.splitlines()
         (tmp_path / "empty.json").write_text('{"picojoule": "plan", "version": 1, "formats": {}}')
         refused = run("energy", model, "--data", data, "--plan", "empty.json", "--platform", "envision").refused()
-        assert refused == "platform 'envision' has no figure for float32, and the plan leaves everything there"
+        assert refused.startswith("platform 'envision' has no figure for float32, and the plan leaves everything")
 
 
 class TestReport:

@@ -44,6 +44,16 @@ class Endless(Dataset[Any]):
         return X[0], 0
 
 
+class Leaving(Dataset[Any]):
+    """Its code ends the program."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> Any:
+        raise SystemExit(3)
+
+
 @pytest.mark.parametrize("dataset", [DATASET, Stream(), Items(*zip(X.numpy(), Y.tolist(), strict=True))])
 def test_datasets_are_stacked(dataset: Dataset[Any]) -> None:
     assert from_dataset(dataset).digest() == SAMPLES.digest()
@@ -54,7 +64,8 @@ def test_datasets_are_stacked(dataset: Dataset[Any]) -> None:
     [
         (Items(), "dataset is empty"),
         (Endless(), "dataset Endless has neither a length nor an iterator"),
-        (Items((X[0], 0), None), "dataset cannot give sample 1: RuntimeError: disk on fire"),
+        (Items((X[0], 0), None), "dataset cannot give sample 1: RuntimeError at line 29 of '"),
+        (Leaving(), "dataset cannot give sample 0: SystemExit at line 54 of '"),
         (Items(X[0]), "dataset has Tensor at sample 0, expected a pair (x, y)"),
         (Items((X[0], 0, 1)), "dataset has tuple (Tensor, int, int) at sample 0, expected a pair (x, y)"),
         (Items((X[0], 0), (X[0, :1], 0)), "dataset has x of torch.float32 (1,) at sample 1, and torch.float32 (2,)"),

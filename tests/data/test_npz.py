@@ -56,10 +56,13 @@ def test_archives_that_cannot_be_used(arrays: dict[str, Any], message: str, tmp_
 
 def test_files_that_are_no_archives(tmp_path: Path) -> None:
     path = tmp_path / "set.npz"
-    with pytest.raises(DataError, match=r"set.npz': there is no such file"):
+    with pytest.raises(DataError, match=r"cannot read '.*set.npz': No such file or directory"):
         load(str(path))
+    (tmp_path / "folder.npz").mkdir()
+    with pytest.raises(DataError, match=r"cannot read '.*folder.npz': Is a directory"):
+        load(str(tmp_path / "folder.npz"))
     path.write_bytes(b"nothing of the kind")
-    with pytest.raises(DataError, match=r"set.npz' is not a numpy archive"):
+    with pytest.raises(DataError, match=r"set.npz' is not a numpy archive; write one with numpy.savez"):
         load(str(path))
 
 

@@ -7,6 +7,7 @@ from picojoule.data import Loaded, Prepare, Samples
 from picojoule.errors import DataError
 
 IMAGES = Samples(torch.arange(24.0).reshape(2, 3, 2, 2), torch.tensor([0, 1]))
+GREY = Samples(torch.ones(2, 1, 2, 2), torch.tensor([0, 1]))
 ROWS = Samples(torch.ones(2, 3), torch.tensor([0, 1]))
 
 
@@ -41,13 +42,16 @@ def test_both_sets_are_prepared_and_the_given_ones_stay() -> None:
 @pytest.mark.parametrize(
     ("prepare", "samples", "message"),
     [
-        ({"mean": (1.0, 2.0)}, IMAGES, "mean has 2 values, but the samples have 3 channels; give 1 or 3"),
-        ({"std": ()}, IMAGES, "std has 0 values, but the samples have 3 channels; give 1 or 3"),
+        ({"mean": (1.0, 2.0)}, IMAGES, "mean has 2 values, but the samples have 3 channels; give one for all, or 3"),
+        ({"std": ()}, IMAGES, "std has 0 values, but the samples have 3 channels; give one for all, or 3"),
         ({"std": (1.0, 0.0, 1.0)}, IMAGES, "std 0.0 cannot be used; give a finite number above 0"),
         ({"mean": (float("nan"),)}, IMAGES, "mean nan cannot be used; give a finite number"),
         ({"resize": 0}, IMAGES, "resize to 0 pixels is not possible; give at least 1"),
         ({"resize": 8}, ROWS, "samples of shape (3,) cannot be resized; images are (channels, height, width)"),
-        ({"std": (1e-45,)}, IMAGES, "data has NaN or Inf in 2 of 2 samples (first: sample 0)"),
+        ({"mean": (1.0, 2.0)}, GREY, "mean has 2 values, but the samples have 1 channels; give one for all"),
+        ({"std": (1e-45,)}, IMAGES, "data becomes NaN or Inf by its mean and std; give others"),
+        ({"mean": (1e300,)}, IMAGES, "data becomes NaN or Inf by its mean and std; give others"),
+        ({"resize": 10**8}, IMAGES, "resize to 100000000 pixels needs more memory than there is; give fewer"),
     ],
 )
 def test_what_does_not_fit_is_refused(prepare: dict[str, object], samples: Samples, message: str) -> None:

@@ -1,4 +1,5 @@
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from picojoule.data import Loaded, Samples, as_samples, split
+from picojoule.data import Loaded, Samples, Splits, as_samples, split
 from picojoule.errors import DataError
 
 
@@ -64,13 +65,18 @@ def test_nan_and_infinities_are_counted_per_sample() -> None:
         (torch.zeros(3, 1), torch.zeros(2).long(), "data has 3 samples but 2 labels"),
         (torch.zeros(0, 1), torch.zeros(0).long(), "data is empty: x has shape (0, 1)"),
         (torch.zeros(2, 0), torch.zeros(2).long(), "data is empty: x has shape (2, 0)"),
-        (torch.zeros(2, 1), torch.zeros(2, 1).long(), "expected [n, ...] and [n]"),
+        (torch.zeros(2, 1), torch.zeros(2, 1).long(), "y of shape (2, 1); give x of [n, ...] and y of [n], one class"),
+        (torch.zeros(2), torch.zeros(2).long(), "data has x of shape (2,) and y of shape (2,); give x of [n, ...]"),
         (torch.tensor(1.0), torch.zeros(1).long(), "data has x of shape () and y of shape (1,)"),
-        (torch.zeros(2, 1).double(), torch.zeros(2).long(), "data has x of torch.float64 and y of torch.int64"),
+        (torch.zeros(2, 1).double(), torch.zeros(2).long(), "data has x of torch.float64 on 'cpu'; expected a dense"),
+        (torch.zeros(2, 1), torch.zeros(2), "data has y of torch.float32 on 'cpu'; expected a dense tensor of torch.i"),
+        (torch.zeros(2, 1, device="meta"), torch.zeros(2).long(), "data has x of torch.float32 on 'meta'; expected a"),
+        (torch.zeros(2, 1).to_sparse(), torch.zeros(2).long(), "expected a dense tensor of torch.float32 on 'cpu'"),
+        ([[0.0]], torch.zeros(1).long(), "data has x of list; expected a tensor of torch.float32"),
         (torch.zeros(2, 1), torch.tensor([0, -1]), "data has the label -1 at sample 1; labels count from 0"),
     ],
 )
-def test_unusable_samples_are_refused(x: torch.Tensor, y: torch.Tensor, message: str) -> None:
+def test_unusable_samples_are_refused(x: Any, y: torch.Tensor, message: str) -> None:
     with pytest.raises(DataError, match=re.escape(message)):
         Samples(x, y)
 
@@ -94,7 +100,13 @@ def test_as_samples_takes_arrays_that_torch_does_not() -> None:
     [
         (np.zeros((1, 1), np.int64), [0], "data has x of torch.int64; give floats, or uint8 (which is divided by 255)"),
         (np.zeros((1, 1), complex), [0], "data has x of torch.complex128"),
-        (np.zeros((1, 1), np.float32), [0.5], "data has y of torch.float32; labels are whole numbers"),
+        (np.zeros((1, 1), np.float32), [0.5], "data has y of torch.float32; labels are whole numbers: give integers"),
+        (
+            torch.zeros(1, 1).to_sparse(),
+            [0],
+            "data has x that is sparse, nested or without values; give a dense tensor",
+        ),
+        (torch.zeros(1, 1, device="meta"), [0], "data has x that is sparse, nested or without values"),
         (np.array([["a"]]), [0], "data has x of <U1; give numbers"),
         (np.array([[1e300]]), [0], "data has NaN or Inf in 1 of 1 samples (first: sample 0)"),
     ],
@@ -107,6 +119,12 @@ def test_as_samples_refuses_what_has_no_one_meaning(x: object, y: object, messag
 def test_both_sets_have_one_shape() -> None:
     with pytest.raises(DataError, match=r"training samples of shape \(1,\) and held-out samples of shape \(2,\)"):
         Loaded(numbered(3), Samples(torch.zeros(3, 2), torch.zeros(3).long()))
+
+
+def test_the_three_splits_have_one_shape() -> None:
+    other = Samples(torch.zeros(3, 2), torch.zeros(3).long())
+    with pytest.raises(DataError, match=re.escape("the splits have samples of shapes (1,), (2,), (1,); they must")):
+        Splits(numbered(3), other, numbered(3))
 
 
 def test_default_cuts() -> None:
@@ -144,14 +162,20 @@ def test_another_seed_gives_other_splits_and_the_order_is_frozen() -> None:
 @pytest.mark.parametrize(
     ("train", "counts", "message"),
     [
-        (None, {"calibration": 11}, "10 samples cannot be cut into 11 for calibration"),
-        (None, {"calibration": 0}, "10 samples cannot be cut into 0 for calibration; each split needs at least 1"),
-        (None, {"calibration": 10}, "0 samples cannot be cut into 0 for search and 0 for report"),
-        (10, {"calibration": 11}, "10 samples cannot be cut into 11 for calibration"),
-        (10, {"search": 8, "report": 5}, "10 samples cannot be cut into 8 for search and 5 for report"),
-        (10, {"search": 10}, "10 samples cannot be cut into 10 for search and 0 for report"),
-        (10, {"report": 12}, "10 samples cannot be cut into 0 for search and 12 for report"),
+        (
+            None,
+            {"calibration": 11},
+            "10 samples cannot be cut into 11 for calibration, 0 for search, 0 for report; each",
+        ),
+        (None, {"calibration": 0}, "10 samples cannot be cut into 0 for calibration, 5 for search, 5 for report"),
+        (None, {"calibration": -1}, "10 samples cannot be cut into 0 for calibration, 5 for search, 5 for report"),
+        (None, {"calibration": 10}, "10 samples cannot be cut into 10 for calibration, 0 for search, 0 for report"),
+        (10, {"calibration": 11}, "10 samples cannot be cut into 11 for calibration; each split needs at least 1"),
+        (10, {"search": 8, "report": 5}, "10 samples cannot be cut into 8 for search, 5 for report"),
+        (10, {"search": 10}, "10 samples cannot be cut into 10 for search, 0 for report"),
+        (10, {"report": 12}, "10 samples cannot be cut into 0 for search, 12 for report"),
         (10, {"seed": -1}, "seed -1 cannot be used; give a whole number from 0 to 4294967295"),
+        (10, {"seed": 1.5}, "seed 1.5 cannot be used; give a whole number from 0 to 4294967295"),
     ],
 )
 def test_cuts_that_do_not_work_out_are_refused(train: int | None, counts: dict[str, int], message: str) -> None:

@@ -25,6 +25,14 @@ def test_a_text_that_is_no_data_lists_the_usages(spec: str) -> None:
         load(spec)
 
 
+def test_a_tilde_is_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    np.savez(tmp_path / "a.npz", x=np.zeros((1, 1), np.float32), y=np.zeros(1, int))
+    assert len(load("~/a.npz").held_out) == 1
+    with pytest.raises(DataError, match=f"data 'idx:{tmp_path}/nowhere': there is no folder"):
+        load("idx:~/nowhere")
+
+
 def test_known_names_go_before_endings(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"data 'idx:.*a.npz': there is no folder"):
         load(f"idx:{tmp_path / 'a.npz'}")

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from picojoule.energy import Platform
-from picojoule.network.layers import Layer, Leftover
+from picojoule.network.derive import Layer, Leftover
 
 
 @dataclass(frozen=True)

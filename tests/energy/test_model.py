@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from picojoule.energy import Platform, Sparsity, energy, platforms
-from picojoule.errors import PlanError, PlatformError
-from picojoule.network.layers import Leftover
+from picojoule.errors import InputError, PlanError, PlatformError
+from picojoule.network.derive import Leftover
 
 MIXED = [(1, 4), (5, 3), (4, 3), (6, 5), (6, 5)]
 BITS = st.integers(1, 16)
@@ -164,7 +165,14 @@ def test_float32_on_either_operand(make: SimpleNamespace) -> None:
 def test_no_figure(lenet: Any, platform: str, family: str, bits: int, message: str) -> None:
     with pytest.raises(PlatformError) as caught:
         energy(lenet, lenet.uniform(bits, family), Platform.load(platform))
-    assert str(caught.value) == message
+    assert str(caught.value) == f"{message}; give that layer a format it has, or choose another platform"
+
+
+def test_arguments_that_are_taken_for_others(lenet: Any) -> None:
+    with pytest.raises(InputError, match=r"^platform is of type str, expected Platform; make it with Platform.load$"):
+        energy(lenet, lenet.uniform(8), "moons2017")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"^network is of type Linear, expected Network; make it with capture$"):
+        energy(nn.Linear(2, 2), lenet.uniform(8), Platform.load("moons2017"))  # type: ignore[arg-type]
 
 
 def test_a_site_without_format(lenet: Any) -> None:

@@ -11,7 +11,7 @@ from picojoule.energy import EnergyReport, LayerEnergy
 from picojoule.errors import FileError
 from picojoule.files import Fields
 
-PJ = st.floats(0, 1e200)
+PJ = st.just(0.0) | st.floats(1e-150, 1e150)
 LAYERS = st.builds(
     LayerEnergy,
     st.text(),

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from picojoule.energy import Sparsity
 from picojoule.errors import FileError
 
+names = st.text(st.characters(exclude_categories=("Cs", "Cc")))
 
-@given(st.dictionaries(st.text(), st.floats(0, 1)))
+
+@given(st.dictionaries(names, st.just(0.0) | st.floats(1e-150, 1)))
 def test_round_trip(zeros: dict[str, float]) -> None:
     sparsity = Sparsity(zeros)
     assert Sparsity.from_json(sparsity.to_json(), "s.json") == sparsity

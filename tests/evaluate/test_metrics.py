@@ -69,8 +69,8 @@ def test_the_metrics_by_name() -> None:
 @pytest.mark.parametrize(
     ("label", "message"),
     [
-        (10, "label 10 of sample 2 is outside 0..9, the classes of the network's 10 outputs"),
-        (-1, "label -1 of sample 2 is outside 0..9, the classes of the network's 10 outputs"),
+        (10, "the data has the label 10, outside 0..9, the classes of the network's 10 outputs"),
+        (-1, "the data has the label -1, outside 0..9, the classes of the network's 10 outputs"),
     ],
 )
 def test_labels_out_of_range(label: int, message: str) -> None:
@@ -81,7 +81,8 @@ def test_labels_out_of_range(label: int, message: str) -> None:
 
 @pytest.mark.parametrize("shape", [(), (10, 4, 4)])
 def test_outputs_that_are_not_one_row_of_classes(shape: tuple[int, ...]) -> None:
-    message = f"the network's output has shape {['n', *shape]}; top1 and top5 need [n, classes]: give another --metric"
+    written = ", ".join(map(str, ("n", *shape)))
+    message = f"the network's output has shape [{written}]; top1 and top5 need [n, classes]: give another --metric"
     with pytest.raises(InputError, match=re.escape(message)):
         check_labels(shape, torch.tensor([0]))
 
@@ -102,10 +103,14 @@ def test_a_users_metric_gives_fractional_scores() -> None:
 @pytest.mark.parametrize(
     ("result", "message"),
     [
-        (torch.zeros(6, 2), "the metric gave [6, 2] for 6 samples; it must give a tensor of one score for each"),
-        (torch.tensor(1.0), "the metric gave [] for 6 samples; it must give a tensor of one score for each"),
-        (1.0, "the metric gave float for 6 samples; it must give a tensor of one score for each"),
-        ([1.0] * 6, "the metric gave list for 6 samples; it must give a tensor of one score for each"),
+        (torch.zeros(6, 2), "the metric gave [6, 2] for 6 samples; it must give a tensor of one real score for each"),
+        (torch.tensor(1.0), "the metric gave [] for 6 samples; it must give a tensor of one real score for each"),
+        (1.0, "the metric gave float for 6 samples; it must give a tensor of one real score for each"),
+        ([1.0] * 6, "the metric gave list for 6 samples; it must give a tensor of one real score for each"),
+        (
+            torch.zeros(6, dtype=torch.complex64),
+            "the metric gave [6] for 6 samples; it must give a tensor of one real score for each",
+        ),
         (torch.tensor([0, 0, 0, 0, 0, 1.5]), "the metric gave a score that is not between 0 and 1"),
         (torch.tensor([0, 0, 0, 0, 0, -0.5]), "the metric gave a score that is not between 0 and 1"),
         (torch.tensor([0, 0, 0, 0, 0, math.nan]), "the metric gave a score that is not between 0 and 1"),
@@ -114,6 +119,12 @@ def test_a_users_metric_gives_fractional_scores() -> None:
 def test_a_users_metric_that_gives_something_else(result: object, message: str) -> None:
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         scores(torch.nn.Identity(), SAMPLES, lambda *_: result)  # type: ignore[arg-type, return-value]
+
+
+def test_a_users_metric_cannot_change_the_labels() -> None:
+    for _ in range(2):
+        assert scores(torch.nn.Identity(), SAMPLES, lambda _, targets: targets.mul_(0)).tolist() == [0] * 6
+    assert SAMPLES.y.tolist() == [0, 1, 0, 1, 0, 1]
 
 
 @pytest.mark.parametrize("kind", [torch.bool, torch.int64, torch.float16])

@@ -76,7 +76,9 @@ def counted(model: Any, samples: Samples, formats: dict[str, Format], ranges: Ra
 def test_against_a_plain_count(model: Shared, network: Network, samples: Samples, format: str) -> None:
     plan = Plan.uniform(network, format)
     ranges = Calibration.of(network, samples.x).ranges(plan)
-    found = measure_sparsity(network, plan, ranges, samples).zeros
+    ran: list[int] = []
+    found = measure_sparsity(network, plan, ranges, samples, ran=ran.append).zeros
+    assert sum(ran) == len(samples)
     expected = counted(model, samples, dict(plan.formats), ranges)
     assert dict(found) == pytest.approx(expected, abs=1e-12)
     assert set(found) == set(network.sites) == set(expected)

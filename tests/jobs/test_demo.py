@@ -52,7 +52,7 @@ def test_training_lowers_the_loss_by_seed(monkeypatch: pytest.MonkeyPatch) -> No
     assert not model.training
     assert all(torch.equal(one, other) for one, other in zip(model.parameters(), again.parameters(), strict=True))
     assert torch.equal(torch.get_rng_state(), drawn)
-    assert [(event.stage, event.done, event.bound) for event in events] == [
+    assert [(event.stage, event.done, event.expected) for event in events] == [
         ("training in float", epoch, 3) for epoch in range(3)
     ]
 
@@ -87,12 +87,12 @@ class TestDemo:
     def test_kept_weights_that_are_damaged(self, tmp_path: Path) -> None:
         kept = tmp_path / "lenet5-seed0.safetensors"
         kept.write_bytes(b"\x08\0\0\0\0\0\0\0{")
-        with pytest.raises(FileError, match=re.escape(f"cannot read checkpoint '{kept}': ")):
+        with pytest.raises(FileError, match=re.escape(f"checkpoint '{kept}' is damaged, or no file of weights; ")):
             demo_job.demo(tmp_path)
 
     def test_a_folder_that_cannot_be_written_is_told_before_the_training(self, tmp_path: Path) -> None:
         (tmp_path / "run").write_text("")
         events: list[Progress] = []
-        with pytest.raises(FileError, match=re.escape(f"cannot write '{tmp_path / 'run'}")):
+        with pytest.raises(FileError, match=re.escape(f"cannot use the folder '{tmp_path / 'run'}': ")):
             demo_job.demo(tmp_path / "run", listener=events.append)
         assert events == []

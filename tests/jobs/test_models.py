@@ -102,7 +102,7 @@ class TestLoadModel:
         ("reference", "text"),
         [
             ("lenet6", "network 'lenet6' is not known; give one of lenet5, lenet-300-100, resnet20, ds-cnn"),
-            ("{file}:words", "model '{file}:words' returned str, expected a torch.nn.Module"),
+            ("{file}:words", "model '{file}:words' returned str; give a function that returns a torch.nn.Module"),
             ("{file}:fails", "'{file}:fails' raised RuntimeError at line 11 of '{file}': no weights here"),
             ("{file}:nothing", "'{file}' has no 'nothing'; it has 'net', 'words', 'fails', 'Net'"),
             ("nowhere.py:net", "'nowhere.py:net': there is no file 'nowhere.py'"),
@@ -164,6 +164,8 @@ class TestCheckpoints:
             ({"0.weight": torch.zeros(3, 4)}, "of another shape: 0.weight is [3, 4], expected [3, 2]"),
             ({f"x{k}": torch.zeros(1) for k in range(5)}, "not in the model: x0, x1, x2 and 2 more"),
             ({"0.bias": None, "bias": torch.zeros(3)}, "missing: 0.bias; not in the model: bias"),
+            ({"0.bias": torch.zeros(3, dtype=torch.int8)}, "no floats: 0.bias is torch.int8"),
+            ({"0.bias": torch.zeros(3, dtype=torch.complex64)}, "no floats: 0.bias is torch.complex64"),
         ],
     )
     def test_of_another_network(
@@ -174,7 +176,7 @@ class TestCheckpoints:
         model = build(2)
         with pytest.raises(FileError) as error:
             load_checkpoint(model, tmp_path / "w.pt")
-        assert str(error.value) == f"checkpoint '{tmp_path / 'w.pt'}' is of another network ({told})"
+        assert str(error.value).startswith(f"checkpoint '{tmp_path / 'w.pt'}' is of another network ({told}); give")
         assert same(model, build(2))  # all of them or none
 
     @pytest.mark.parametrize("suffix", ["pt", "safetensors"])
@@ -196,7 +198,7 @@ class TestCheckpoints:
             torch.save(content, path)
         else:
             path.write_bytes(pickle.dumps(Payload(witness)))
-        refused = "cannot read checkpoint" if name == "w.safetensors" else "since it could run code"
+        refused = "is damaged, or no file of weights" if name == "w.safetensors" else "since it could run code"
         with pytest.raises(FileError, match=refused):
             load_checkpoint(build(2), path)
         assert not witness.exists()
@@ -213,10 +215,29 @@ class TestCheckpoints:
     )
     def test_without_weights(self, tmp_path: Path, content: object) -> None:
         torch.save(content, tmp_path / "w.pt")
-        with pytest.raises(FileError, match="holds no weights: expected a table of tensors, or one under 'state_dict'"):
+        with pytest.raises(FileError, match="holds no weights: expected a table of dense tensors, or one under 'state"):
             load_checkpoint(build(2), tmp_path / "w.pt")
 
-    @pytest.mark.parametrize("name", ["w.pt", "w.safetensors", "."])
-    def test_missing(self, tmp_path: Path, name: str) -> None:
-        with pytest.raises(FileError, match=re.escape(f"cannot read checkpoint '{tmp_path / name}': no such file")):
+    def test_of_tensors_without_plain_values(self, tmp_path: Path, weights: dict[str, Tensor]) -> None:
+        for odd in (weights["0.weight"].to_sparse(), weights["0.weight"].to("meta")):
+            torch.save({**weights, "0.weight": odd}, tmp_path / "w.pt")
+            with pytest.raises(FileError, match="expected a table of dense tensors"):
+                load_checkpoint(build(2), tmp_path / "w.pt")
+
+    def test_half_precision_counts_as_floats(self, tmp_path: Path, weights: dict[str, Tensor]) -> None:
+        torch.save({name: tensor.half() for name, tensor in weights.items()}, tmp_path / "w.pt")
+        model = build(2)
+        load_checkpoint(model, tmp_path / "w.pt")
+        assert torch.equal(model.state_dict()["0.weight"], weights["0.weight"].half().float())
+
+    @pytest.mark.parametrize(
+        ("name", "reason"),
+        [
+            ("w.pt", "No such file or directory"),
+            ("w.safetensors", "No such file or directory"),
+            (".", "Is a directory"),
+        ],
+    )
+    def test_missing(self, tmp_path: Path, name: str, reason: str) -> None:
+        with pytest.raises(FileError, match=re.escape(f"cannot read checkpoint '{tmp_path / name}': {reason}")):
             load_checkpoint(build(2), tmp_path / name)

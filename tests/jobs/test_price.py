@@ -11,6 +11,7 @@ from picojoule.data import split
 from picojoule.errors import FormatError, PlanError, PlatformError
 from picojoule.evaluate import measure_sparsity
 from picojoule.jobs.price import Priced, price
+from picojoule.jobs.progress import Progress
 
 
 def plan(**formats: str) -> pj.Plan:
@@ -40,6 +41,16 @@ def test_baselines_are_priced_alike(priced: Priced) -> None:
     assert list(totals) == ["fixed16", "fixed8", "float32"]
     assert priced.energy is not None
     assert priced.energy.total_pj < totals["fixed8"] < totals["fixed16"] < totals["float32"]
+
+
+def test_it_tells_of_every_stage() -> None:
+    events: list[Progress] = []
+    price(small.network(), small.few(), plan(**{"*": "fixed8"}), listener=events.append)
+    stages = ["reading the data", "capturing the network", "calibrating", "counting zeros"]
+    assert list(dict.fromkeys(event.stage for event in events)) == stages
+    counted = [event for event in events if event.stage == "counting zeros"]
+    assert list(dict.fromkeys((event.done, event.expected) for event in counted)) == [(k, 4) for k in range(5)]
+    assert counted[-1].seconds == 0
 
 
 def test_its_document(priced: Priced) -> None:

@@ -19,7 +19,15 @@ from torch import Tensor, nn
 import picojoule as pj
 from picojoule.data import Loaded, Samples, Splits, split
 from picojoule.energy import Platform
-from picojoule.errors import CaptureError, DataError, FormatError, InputError, PlatformError, UnreachableFloorError
+from picojoule.errors import (
+    CaptureError,
+    DataError,
+    FileError,
+    FormatError,
+    InputError,
+    PlatformError,
+    UnreachableFloorError,
+)
 from picojoule.evaluate import PlainEvaluator, top1
 from picojoule.jobs.progress import Progress
 from picojoule.search import Result
@@ -258,6 +266,8 @@ class TestFolder:
 
 
 TWO_FLOORS: dict[str, Any] = {"keep": [1.0, 0.9], "bits": (5, 8)}
+BEFORE = ("reading the data", "capturing the network", "calibrating", "float network")
+"""The stages of a search before there is any plan."""
 
 
 @pytest.fixture(scope="module")
@@ -280,15 +290,21 @@ class TestInterrupted:
 
         return listen
 
-    def test_while_the_float_network_runs_there_is_nothing_to_save(self, tmp_path: Path) -> None:
-        with pytest.raises(KeyboardInterrupt):
-            search(**TWO_FLOORS, out=tmp_path, listener=self.stopping(0))
-        assert {path.name for path in tmp_path.iterdir()} == {"journal.sqlite"}
+    @pytest.mark.parametrize("stage", BEFORE)
+    def test_before_the_search_there_is_nothing_to_save(self, tmp_path: Path, stage: str) -> None:
+        def listen(event: Progress) -> None:
+            if event.stage == stage:
+                raise KeyboardInterrupt
 
-    @pytest.mark.parametrize("where", [0.05, 0.25, 0.5, 0.75, 0.9, 1.0])
+        with pytest.raises(KeyboardInterrupt):
+            search(**TWO_FLOORS, out=tmp_path, listener=listen)
+        assert {path.name for path in tmp_path.iterdir()} <= {"journal.sqlite"}
+
+    @pytest.mark.parametrize("where", [0.0, 0.25, 0.5, 0.75, 0.9, 1.0])
     def test_at_any_later_event(self, tmp_path: Path, undisturbed: tuple[Result, list[Progress]], where: float) -> None:
         whole, events = undisturbed
-        event = max(1, round(where * (len(events) - 1)))
+        first = next(k for k, event in enumerate(events) if event.stage not in BEFORE)
+        event = first + round(where * (len(events) - 1 - first))
         with pytest.raises(KeyboardInterrupt):
             search(**TWO_FLOORS, out=tmp_path, listener=self.stopping(event))
         assert {path.name for path in tmp_path.iterdir()} == small.FILES
@@ -299,13 +315,13 @@ class TestInterrupted:
             assert point.keep is not None
             assert point.holds
             assert point.search.correct >= point.keep * reference
-        in_search = events[event].stage.startswith("keep")
-        assert any(point.stopped for point in saved.points) == in_search
+        cut_short = any(each.stage.startswith("keep") for each in events[event + 1 :])
+        assert any(point.stopped for point in saved.points) == cut_short
         assert search(**TWO_FLOORS, out=tmp_path).to_json() == whole.to_json()
 
     def test_twice_ends_at_once(self, tmp_path: Path) -> None:
         def always(event: Progress) -> None:
-            if event.stage != "float network":
+            if event.stage not in BEFORE:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
@@ -313,8 +329,10 @@ class TestInterrupted:
         assert {path.name for path in tmp_path.iterdir()} == {"journal.sqlite"}
 
     def test_while_it_looks_for_what_blocks_a_floor(self, tmp_path: Path) -> None:
+        once = iter([True])
+
         def listen(event: Progress) -> None:
-            if event.stage == "what blocks the floor" and event.done > 1:
+            if event.stage == "what blocks the floor" and event.done > 1 and next(once, False):
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
@@ -360,16 +378,17 @@ class TestTime:
         with pytest.raises(InputError, match=re.escape(told)):
             search(time_budget=budget)
 
-    def test_events_bound_what_remains(self) -> None:
+    def test_events_tell_of_every_stage_and_count_its_units(self) -> None:
         events: list[Progress] = []
-        search(listener=events.append)
-        stages = list(dict.fromkeys(event.stage for event in events))
-        assert stages == ["float network", "keep 0.9", "report split"]
-        for stage in stages:
+        found = search(listener=events.append)
+        assert list(dict.fromkeys(event.stage for event in events)) == [*BEFORE, "keep 0.9", "report split"]
+        units = {"keep 0.9": 1 + sum(len(decision.trials) - 1 for decision in found.log), "report split": 4}
+        for stage, count in units.items():
             mine = [event for event in events if event.stage == stage]
-            assert [event.done for event in mine] == list(range(1, len(mine) + 1))
-            assert all(event.bound >= len(mine) for event in mine)
-        assert all(event.seconds is not None and event.seconds >= 0 for event in events)
+            assert list(dict.fromkeys(event.done for event in mine)) == list(range(count + 1))
+            assert all(event.done <= event.expected for event in mine)
+            assert all(event.seconds is not None and event.seconds >= 0 for event in mine)
+        assert (events[-1].done, events[-1].expected, events[-1].seconds) == (4, 4, 0)
 
 
 @pytest.fixture(scope="module")
@@ -402,10 +421,13 @@ class TestUnreachable:
 
     def test_its_text(self, error: UnreachableFloorError) -> None:
         point, baseline = error.result.points[0], error.result.baselines["float32"]
-        assert str(error) == (
-            f"keep 0.5 is out of reach: the best plan found keeps "
-            f"{point.search.value / baseline.search.value:.4f}; in the way: {', '.join(point.blockers)}"
-        )
+        text = r"keep 0\.5 is out of reach: the best plan found keeps (0\.\d{4}); in the way: (.*)"
+        told = re.fullmatch(text, str(error))
+        assert told is not None
+        assert told[2] == ", ".join(point.blockers)
+        nearest = float(told[1])
+        assert nearest <= point.search.value / baseline.search.value < nearest + 0.0001
+        assert search(keep=nearest, bits=(1, 1)).holds
 
     def test_its_folder_loads(self, error: UnreachableFloorError, tmp_path: Path) -> None:
         error.result.save(tmp_path)
@@ -470,9 +492,9 @@ class TestMetrics:
     @pytest.mark.parametrize(
         ("name", "text"),
         [
-            ("pairs", "the metric gave [2, 27] for 27 samples; it must give a tensor of one score for each"),
-            ("total", "the metric gave [] for 27 samples; it must give a tensor of one score for each"),
-            ("number", "the metric gave float for 27 samples; it must give a tensor of one score for each"),
+            ("pairs", "the metric gave [2, 27] for 27 samples; it must give a tensor of one real score for each"),
+            ("total", "the metric gave [] for 27 samples; it must give a tensor of one real score for each"),
+            ("number", "the metric gave float for 27 samples; it must give a tensor of one real score for each"),
             ("negative", "the metric gave a score that is not between 0 and 1"),
             ("nan", "the metric gave a score that is not between 0 and 1"),
             ("fails", "'{file}:fails' raised RuntimeError at line 23 of '{file}': The size of tensor"),
@@ -569,13 +591,21 @@ class TestRefused:
             ({"rescale": "row"}, InputError, "rescale 'row' is not known; choose one of network, layer, channel"),
             ({"signed": "no"}, InputError, "signed 'no' is not known; choose one of auto, always"),
             ({"seed": -1}, DataError, "seed -1 cannot be used; give a whole number from 0 to"),
-            ({"device": "gpu"}, InputError, "device 'gpu' cannot be used: "),
-            ({"device": "cuda:77"}, InputError, "device 'cuda:77' cannot be used: "),
+            ({"device": "gpu"}, InputError, "device 'gpu' cannot be used; give cpu"),
+            ({"device": "cuda:77"}, InputError, "device 'cuda:77' cannot be used; give cpu"),
             ({"data": "digit"}, DataError, "data 'digit' is not known; give one of "),
             ({"data": 3}, DataError, "data cannot be made of int"),
             ({"data": (np.zeros((9, 4)), np.zeros(8, int))}, DataError, "data has 9 samples but 8 labels"),
             ({"about": {"path": Path("x")}}, InputError, "about cannot be kept in a result: "),
             ({"about": {"loss": float("nan")}}, InputError, "about cannot be kept in a result: "),
+            ({"about": {"name": "\ud800"}}, InputError, "about cannot be kept in a result: "),
+            ({"about": "mine"}, InputError, "about cannot be kept in a result: 'str' object is not a mapping"),
+            ({"strategy": ["greedy"]}, InputError, "strategy '['greedy']' is not known; choose one of "),
+            ({"keep": 10**400}, InputError, "is not understood; give a number such as 0.99, or several"),
+            ({"seed": 1.5}, DataError, "seed 1.5 cannot be used; give a whole number from 0 to"),
+            ({"device": None}, InputError, "device 'None' cannot be used; give cpu"),
+            ({"platform": Path("mine.toml")}, FileError, "cannot read 'mine.toml': No such file or directory"),
+            ({"metric": lambda outputs: outputs}, InputError, "cannot be used: too many positional arguments; give a"),
         ],
         ids=str,
     )
@@ -587,8 +617,8 @@ class TestRefused:
 
     def test_samples_of_another_shape(self) -> None:
         data = splits_with(x=torch.zeros(60, 1, 9, 9))
-        told = "samples have shape [1, 9, 9], the network takes [1, 8, 8]; prepare the data (--resize) or give another"
-        with pytest.raises(DataError, match=re.escape(told)):
+        told = "the network takes samples of shape [1, 8, 8], not [1, 9, 9]; prepare the data for it"
+        with pytest.raises(InputError, match=re.escape(told)):
             search(data=data)
         with pytest.raises(CaptureError, match=re.escape("the model fails on an input of shape [n, 1, 20, 20]")):
             search(model=small.trained(), data=splits_with(x=torch.zeros(60, 1, 20, 20)))
@@ -596,7 +626,7 @@ class TestRefused:
     def test_labels_outside_the_classes(self) -> None:
         labels = small.digits().held_out.first(60).y.clone()
         labels[:] = 10
-        with pytest.raises(DataError, match=re.escape("label 10 of sample 0 is outside 0..9")):
+        with pytest.raises(DataError, match=re.escape("the data has the label 10, outside 0..9, the")):
             search(data=splits_with(y=labels))
         with pytest.raises(DataError, match="data has the label -1 at sample 0; labels count from 0"):
             search(data=(torch.zeros(60, 1, 8, 8), labels - 11))
@@ -609,7 +639,9 @@ class TestRefused:
             search(data=(x, small.digits().held_out.first(60).y))
 
     def test_too_few_samples(self) -> None:
-        with pytest.raises(DataError, match="1 samples cannot be cut into 0 for search and 1 for report; each"):
+        with pytest.raises(
+            DataError, match="2 samples cannot be cut into 1 for calibration, 0 for search, 1 for report"
+        ):
             search(data=Loaded(None, small.digits().held_out.first(2)))
 
     def test_weights_that_are_no_numbers(self) -> None:
@@ -622,8 +654,8 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("model", "text"),
         [
-            (nn.Flatten(1), "the network has no layer that can be quantised"),
-            (nn.Sequential(nn.Flatten(1), nn.Softmax(1)), "the network has no layer that can be quantised ("),
+            (nn.Flatten(1), "the network has no convolution or linear layer that can be quantised"),
+            (nn.Sequential(nn.Flatten(1), nn.Softmax(1)), "layer that can be quantised ("),
         ],
     )
     def test_nothing_to_quantise(self, model: nn.Module, text: str) -> None:
@@ -632,7 +664,7 @@ class TestRefused:
 
     def test_outputs_that_are_no_classes(self) -> None:
         model = nn.Sequential(nn.Conv2d(1, 2, 3))
-        told = "the network's output has shape ['n', 2, 6, 6]; top1 and top5 need [n, classes]"
+        told = "the network's output has shape [n, 2, 6, 6]; top1 and top5 need [n, classes]"
         with pytest.raises(InputError, match=re.escape(told)):
             search(model=model, data=small.few())
 
@@ -643,7 +675,7 @@ class TestRefused:
 
     def test_a_folder_that_is_a_file(self, tmp_path: Path) -> None:
         (tmp_path / "run").write_text("")
-        told = f"cannot open the journal '{tmp_path / 'run' / 'journal.sqlite'}'"
+        told = f"cannot use the folder '{tmp_path / 'run'}': '{tmp_path / 'run'}' is a file; choose another folder"
         with pytest.raises(InputError, match=re.escape(told)):
             search(data=small.few(), out=tmp_path / "run")
         assert (tmp_path / "run").read_text() == ""
@@ -653,7 +685,9 @@ class TestRefused:
         events: list[Progress] = []
         search(data=small.few(), keep=0.5, bits=(7, 8), out=tmp_path, listener=events.append)
         aside = tmp_path / "journal.sqlite.corrupt-1"
-        assert events[0].stage == f"the journal was damaged; it is set aside as '{aside}'"
+        assert [event.stage for event in events if event.remark] == [
+            f"the journal was damaged; it is set aside as '{aside}'"
+        ]
         assert aside.read_bytes() == b"no journal at all" * 100
         assert len(rows(tmp_path)) > 0
 

@@ -46,8 +46,55 @@ def refusal(model: Any, example: Any, kind: type[Exception] = CaptureError) -> s
 def test_data_dependent_control_flow(tmp_path: Path) -> None:
     model = user_model(tmp_path, "if x.sum() > 0:", "    return self.fc(x)", "return x")
     message = refusal(model, torch.zeros(1, 6))
-    assert message.startswith("the model cannot be captured by torch.export: Could not guard on data-dependent")
-    assert message.endswith(" (in net.py, line 8: if x.sum() > 0:)")
+    assert message.startswith("the model's path depends on its input's values, and picojoule captures models that do")
+    assert message.endswith("; choose between values with torch.where (in net.py, line 8: if x.sum() > 0:)")
+
+
+def test_what_torch_prints_of_a_capture_that_fails_is_held_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = user_model(tmp_path, "print('once')", "return self.fc(x) if x.sum() > 0 else x")
+    refusal(model, torch.zeros(1, 6))
+    assert capsys.readouterr() == ("once\n", "")
+
+
+def test_a_model_that_ends_the_program(tmp_path: Path) -> None:
+    model = user_model(tmp_path, "raise SystemExit(4)")
+    assert refusal(model, torch.zeros(1, 6)) == (
+        "the model fails on an input of shape [n, 6]: 4 (in net.py, line 8: raise SystemExit(4))"
+    )
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ("self.add_module('a\\tb', nn.Linear(6, 6))", r"layer 'a\tb' has a name that cannot be printed; rename it"),
+        (
+            "self.to('meta')",
+            "the model's 'fc.weight' has no values, being on the device 'meta'; load its weights first",
+        ),
+        ("self.lazy = nn.LazyLinear(3)", "the model's 'lazy.weight' has no shape yet; call the model once on a sample"),
+        (
+            "self.fc = torch.jit.script(self.fc)",
+            "the model is a ScriptModule; give the torch.nn.Module that it was made",
+        ),
+        (
+            "import torch.ao.nn.quantized; self.fc = torch.ao.nn.quantized.ReLU6()",
+            "layer 'fc' is quantised already (ReLU6); give the float model",
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
+def test_modules_that_are_no_trained_float_layers(tmp_path: Path, parts: str, told: str) -> None:
+    model = user_model(tmp_path, "return self.fc(x)", parts=parts)
+    assert refusal(model, torch.zeros(1, 6)).startswith(told)
+
+
+def test_complex_results(tmp_path: Path) -> None:
+    model = user_model(tmp_path, "return torch.fft.fft(self.fc(x))")
+    assert refusal(model, torch.zeros(1, 6)) == (
+        "the model returns complex numbers; wrap it so that it returns real ones"
+    )
 
 
 def test_a_fixed_batch_size(tmp_path: Path) -> None:
@@ -71,11 +118,19 @@ def test_a_batch_size_fixed_at_two_or_no_batch_at_all(tmp_path: Path, lines: tup
     assert message == f"the model fixes its batch size: it can be captured for a batch of 2 only; {ANY_BATCH}"
 
 
+def test_samples_that_mix(tmp_path: Path) -> None:
+    model = user_model(tmp_path, "y = self.fc(x)", "return y @ y.t() @ y")
+    assert refusal(model, torch.zeros(1, 6)) == (
+        "the model does not run on every batch: node 'matmul' (aten.matmul.default) cannot run: its result has the "
+        f"batch in more than one dimension, so that samples mix; {ANY_BATCH}"
+    )
+
+
 def test_a_wrong_input_shape(tmp_path: Path) -> None:
     model = user_model(tmp_path, "return self.fc(x)")
     assert refusal(model, torch.zeros(1, 5)) == (
         "the model fails on an input of shape [n, 5]: mat1 and mat2 shapes cannot be multiplied (2x5 and 6x6) "
-        "(in net.py, line 8: return self.fc(x))"
+        "(in net.py, line 8: return self.fc(x)); give data of the shape it takes"
     )
 
 

@@ -1,16 +1,12 @@
 """A network's file: it round-trips byte for byte; of what is malformed or forbidden in it only an error comes."""
 
-import copy
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import nn
@@ -83,8 +79,9 @@ def test_infinite_arguments_and_types_round_trip(network: Network) -> None:
         Node("clip", "aten.clamp.default", (Ref(last), float("-inf"), float("inf")), shape=(None, 4)),
         Node("cast", "aten._to_copy.default", (Ref("clip"),), {"dtype": torch.float64}, (None, 4)),
         Node("rows", "aten.reshape.default", (Ref("cast"), (-1, 2)), shape=(None, 2), rows=2),
+        Node("back", "aten.reshape.default", (Ref("rows"), (-1, 4)), shape=(None, 4)),
     )
-    extended = Network(nodes, network.tensors, "rows")
+    extended = Network(nodes, network.tensors, "back")
     again = Network.from_bytes(extended.to_bytes(), "file")
     assert again.nodes == nodes
     assert again.by_name["rows"].count == 4
@@ -106,7 +103,7 @@ def test_infinite_arguments_and_types_round_trip(network: Network) -> None:
         ([{"name": "b", "op": "aten.relu.default", "shape": [], "more": 1}], "is malformed"),
         ([{"name": "b", "op": "aten.relu.default", "shape": [], "args": [{"torch": "load"}]}], "is not known"),
         ([{"name": "b", "op": "aten.relu.default", "shape": [], "args": [{"torch": "ops"}]}], "is not known"),
-        ([{"name": "b", "op": "aten.relu.default", "shape": [], "args": [{"float": 10**400}]}], "too large"),
+        ([{"name": "b", "op": "aten.relu.default", "shape": [], "args": [{"float": 10**400}]}], "more digits than"),
         ([{"name": "b", "op": "aten.conv2d.default", "shape": []}], "holds a malformed network"),
         (["relu"], "holds a malformed network"),
     ],
@@ -186,75 +183,3 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "none.safetensors"
     with pytest.raises(FileError, match=re.escape(f"cannot read '{path}': No such file or directory")):
         Network.load(path)
-
-
-def survives(content: bytes) -> None:
-    """Load, and look at everything that a loaded network derives; only FileError may come of it."""
-    try:
-        network = Network.from_bytes(content, "file")
-    except FileError:
-        return
-    assert len(network.sites) <= 2 * len(network.layers)
-    assert network.macs >= 0
-    assert Network.from_bytes(network.to_bytes(), "again") == network
-
-
-json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**70), 2**70)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.sampled_from(["", "input", "parameter", "0.weight", "aten.linear.default", "aten.view.default", "ref"])
-    | st.text(max_size=4),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["ref", "float", "torch", "x"]), inner),
-    max_leaves=5,
-)
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every path into a tree of lists and tables."""
-    found = [path]
-    if isinstance(value, list | dict):
-        for key, item in enumerate(value) if isinstance(value, list) else value.items():
-            found += places(item, (*path, key))
-    return found
-
-
-def changed(tree: Any, path: tuple[Any, ...], change: Callable[[Any, Any], None]) -> Any:
-    """A copy of the tree with the entry at a path changed."""
-    tree = copy.deepcopy(tree)
-    holder = tree
-    for key in path[:-1]:
-        holder = holder[key]
-    change(holder, path[-1])
-    return tree
-
-
-@settings(max_examples=150, derandomize=True, deadline=None)
-@given(data=st.data())
-def test_a_mutated_graph_raises_nothing_but_file_errors(content: bytes, data: st.DataObject) -> None:
-    graph = graph_of(content)
-    for _ in range(data.draw(st.integers(1, 3))):
-        path = data.draw(st.sampled_from(places(graph)[1:]))
-        if data.draw(st.booleans()):
-            graph = changed(graph, path, lambda holder, key: holder.pop(key))
-        else:
-            value = data.draw(json_values)
-            graph = changed(graph, path, lambda holder, key, value=value: holder.__setitem__(key, value))
-    survives(with_graph(content, graph))
-
-
-@settings(max_examples=100, derandomize=True, deadline=None)
-@given(place=st.integers(0, 2**16), value=st.integers(0, 255), cut=st.none() | st.integers(0, 2**16))
-def test_a_file_with_bytes_changed_raises_nothing_but_file_errors(
-    content: bytes, place: int, value: int, cut: int | None
-) -> None:
-    damaged = bytearray(content)
-    damaged[place % len(damaged)] = value
-    survives(bytes(damaged[: None if cut is None else cut % len(damaged)]))
-
-
-@settings(max_examples=100, derandomize=True, deadline=None)
-@given(st.binary(max_size=300))
-def test_random_bytes_raise_nothing_but_file_errors(content: bytes) -> None:
-    assert refusal(content).startswith("'weights.safetensors' is not a picojoule network: ")

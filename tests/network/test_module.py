@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from picojoule.network import Network, NetworkModule, capture, float_module
+from picojoule.network import Network, NetworkModule, batch_size, capture, float_module
 
 
 class Plus(nn.Module):
@@ -81,6 +81,28 @@ def test_a_tapped_value_is_seen_by_every_reader(model: Net, network: Network) ->
     assert taps["left.inputs"].calls == 1
 
 
+def test_names_with_slashes_and_tildes_are_told_apart() -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = nn.ModuleDict({"b": nn.Linear(2, 2)})
+            for name in ("a/b", "a~1b", "a~b"):
+                self.add_module(name, nn.Linear(2, 2))
+
+        def forward(self, x: Tensor) -> Tensor:
+            for layer in (self.a["b"], *(getattr(self, name) for name in ("a/b", "a~1b", "a~b"))):
+                x = layer(x)
+            return x
+
+    network = capture(Odd(), torch.zeros(1, 2))
+    taps = {site: Plus(0.0) for site in network.sites}
+    module = NetworkModule(network, taps)
+    assert len(taps) == 8
+    assert all(module.tap(site) is tap for site, tap in taps.items())
+    module(torch.zeros(1, 2))
+    assert [tap.calls for tap in taps.values()] == [1] * 8
+
+
 @torch.no_grad()
 def test_it_runs_in_float64(model: Net, network: Network) -> None:
     module = float_module(network).double()
@@ -116,3 +138,10 @@ def test_gradients_reach_every_weight(network: Network) -> None:
 
 def test_float_module_is_in_evaluation_mode(network: Network) -> None:
     assert not float_module(network).training
+
+
+@pytest.mark.parametrize(("size", "most", "batch"), [(4, 100, 100), (2048, 100, 4), (2048, 3, 3), (4100, 100, 1)])
+def test_fewer_samples_run_at_once_where_values_are_large(size: int, most: int, batch: int) -> None:
+    """Four values of 2048x2048 numbers have 64 MiB; what is stored, and smaller values, do not count."""
+    model = nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Conv2d(1, 3, 1), nn.Flatten(), nn.Linear(3, 2000))
+    assert batch_size(capture(model, torch.zeros(1, 1, size, size)), most) == batch

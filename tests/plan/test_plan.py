@@ -8,14 +8,15 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.plan.damage import mutated
 from tests.plan.networks import forked, twice
+from torch import nn
 
 from picojoule.errors import FileError, FormatError, PicojouleError, PlanError
 from picojoule.formats import Binary, Fixed, Float32, families
-from picojoule.network import Network
+from picojoule.network import Network, capture
 from picojoule.plan import Plan
 
 quietly = settings(max_examples=200, deadline=None, derandomize=True, database=None)
@@ -38,6 +39,20 @@ def texts(plan: Plan) -> dict[str, str]:
 
 
 class TestExpand:
+    def test_a_name_as_it_is_goes_before_a_pattern(self) -> None:
+        model = nn.Sequential()
+        for name in ("[ab]*", "a?", "ab"):
+            model.add_module(name, nn.Linear(2, 2))
+        network = capture(model, torch.zeros(1, 2))
+        own = {site: f"fixed{k + 1}" for k, site in enumerate(network.sites)}
+        assert texts(Plan.parse(own).expand(network)) == own
+        assert texts(Plan.parse({"a?.weights": "fixed4"}).expand(network))["ab.weights"] == "float32"
+        assert texts(Plan.parse({"a*.weights": "fixed4"}).expand(network))["ab.weights"] == "fixed4"
+
+    def test_formats_are_formats(self) -> None:
+        with pytest.raises(PlanError, match=r"^plan key 'fc' has 'fixed8', expected a Format; Plan.parse takes texts$"):
+            Plan({"fc": "fixed8"})  # type: ignore[dict-item]
+
     def test_every_site_has_a_format_in_the_networks_order(self, network: Network) -> None:
         expanded = Plan.parse({"fc.*": "fixed4"}).expand(network)
         assert tuple(expanded.formats) == SITES
@@ -160,7 +175,7 @@ class TestFile:
     @quietly
     @given(
         st.dictionaries(
-            st.text(st.characters(exclude_categories=("Cs",)), max_size=8), st.sampled_from(TEXTS), max_size=6
+            st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=8), st.sampled_from(TEXTS), max_size=6
         )
     )
     def test_any_plan_round_trips_byte_for_byte(self, formats: dict[str, str]) -> None:
@@ -234,16 +249,6 @@ class TestFile:
     def test_bytes_of_any_kind_are_refused(self, content: bytes) -> None:
         with pytest.raises(FileError, match=r"^plan is not a "):
             Plan.from_json(content)
-
-    @settings(quietly, max_examples=600)
-    @given(mutated(DOCUMENT))
-    def test_a_damaged_plan_is_refused_or_still_a_plan(self, content: bytes) -> None:
-        refusal = ""
-        try:
-            again = Plan.from_json(content).to_json()
-        except PicojouleError as error:
-            refusal = str(error)
-        assert refusal.startswith("plan") or Plan.from_json(again).to_json() == again
 
     @quietly
     @given(st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3)))

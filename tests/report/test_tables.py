@@ -1,5 +1,6 @@
 """The tables of the terminal have the result's own figures, whatever the result."""
 
+import math
 from functools import cache
 from io import StringIO
 from typing import Any
@@ -156,7 +157,7 @@ def test_out_of_reach_says_what_blocks(capsys: pytest.CaptureFixture[str]) -> No
     reference = result.baselines["float32"].search.value
     for point in result.points:
         assert point.blockers
-        kept = point.search.value / reference
+        kept = math.floor(10_000 * point.search.value / reference) / 10_000
         told = f"keep {point.label} is out of reach: the best plan found keeps {kept:.4f}; in the way: "
         assert told + ", ".join(point.blockers) in text.splitlines()
 

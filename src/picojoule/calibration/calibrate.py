@@ -5,7 +5,7 @@ weights and one for all inputs; `layer` (layer-wise rescaling, dynamic fixed poi
 output channel of each layer's weights, and one per site of inputs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -15,7 +15,7 @@ from picojoule.calibration.histogram import Histogram, histogram
 from picojoule.calibration.observers import OBSERVERS
 from picojoule.calibration.ranges import Range, Ranges
 from picojoule.calibration.statistics import Statistics, observe
-from picojoule.errors import InputError
+from picojoule.errors import InputError, check_type
 from picojoule.formats import Format
 from picojoule.network import Network, Site, capture
 from picojoule.plan import Plan
@@ -55,13 +55,19 @@ class Calibration:
     _memory: dict[tuple[str, Format], tuple[int, ...]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, network: Network, x: Tensor, settings: Settings | None = None) -> "Calibration":
-        """Observe the network on the calibration samples x [n, ...].
+    def of(
+        cls,
+        network: Network,
+        x: Tensor,
+        settings: Settings | None = None,
+        ran: Callable[[int], None] = lambda samples: None,
+    ) -> "Calibration":
+        """Observe the network on the calibration samples x [n, ...]; `ran` hears of each batch's size.
 
         Raises:
             DataError: a value becomes NaN or Inf on these samples.
         """
-        return cls(network, MappingProxyType(dict(observe(network, x))), settings or Settings())
+        return cls(network, MappingProxyType(dict(observe(network, x, ran=ran))), settings or Settings())
 
     def signed(self, site: str) -> bool:
         """Whether a site's range is signed."""
@@ -114,6 +120,10 @@ def calibrate(
         InputError: an unknown observer, granularity or signedness, or a model or plan that cannot be used.
         DataError: a value becomes NaN or Inf on these samples.
     """
+    check_type("calibration data", x, Tensor, "give samples [n, ...] without labels")
     network = capture(model, x[:1])
-    plan = Plan.uniform(network, plan) if isinstance(plan, str) else plan.expand(network)
+    if isinstance(plan, str):
+        plan = Plan.uniform(network, plan)
+    check_type("plan", plan, Plan, "make it with Plan.load or Plan.parse")
+    plan = plan.expand(network)
     return Calibration.of(network, x, Settings(observer, granularity, signed)).ranges(plan)

@@ -4,6 +4,7 @@ A number x of a site lies on its format's unit scale as x / 2^exponent, within [
 unsigned. Ranges are what calibration finds; formats and plans hold none.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from picojoule import files
 from picojoule.formats import EXPONENT_LIMIT
 
 VERSION = 1
+LARGEST_INPUT = 2**26
+"""Elements of one sample, as for every value of a network."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Ranges:
     def from_table(cls, fields: files.Fields) -> "Ranges":
         """The ranges that `to_table` gave."""
         shape = fields.items("input_shape")
-        if not all(_whole(size) and size > 0 for size in shape):
+        if not all(_whole(size) and size > 0 for size in shape) or math.prod(shape) > LARGEST_INPUT:
             fields.fail(f"key 'input_shape' is {shape!r}, expected sizes such as [1, 28, 28]")
         table = fields.table("sites")
         sites = {

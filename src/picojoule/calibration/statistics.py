@@ -5,14 +5,14 @@ calibration sample and a seeded random sample of values is kept for the observer
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from picojoule.errors import DataError
-from picojoule.network import Network, NetworkModule, Site
+from picojoule.network import Network, NetworkModule, Site, batch_size
 
 SAMPLE = 1 << 16
 """Values kept per site of inputs, drawn evenly from all batches."""
@@ -34,11 +34,16 @@ class Statistics:
         return Statistics(self.values.reshape(1, -1), self.largest.amax().reshape(1), self.lowest)
 
 
-def observe(network: Network, x: Tensor, batch: int = 256) -> Mapping[str, Statistics]:
-    """The statistics of every site of a network over the calibration samples x [n, ...].
+def observe(
+    network: Network, x: Tensor, batch: int = 256, ran: Callable[[int], None] = lambda samples: None
+) -> Mapping[str, Statistics]:
+    """The statistics of every site of a network over the calibration samples x [n, ...], `batch` at once at most.
+
+    `ran` hears of each batch's size.
 
     Raises:
-        DataError: there is no sample, or a value is NaN or Inf on these; the message names the site.
+        DataError: there is no sample, or a value is NaN or Inf on these; the message names the layer.
+        InputError: samples of another shape than the network's input.
     """
     if len(x) == 0:
         raise DataError("there are no calibration samples; give at least one")
@@ -51,8 +56,9 @@ def observe(network: Network, x: Tensor, batch: int = 256) -> Mapping[str, Stati
             probes[site.name] = _Probe(site, share=SAMPLE / (site.count * len(x)))
     module = NetworkModule(network, probes).eval()
     with torch.no_grad():
-        for part in x.split(batch):
-            module(part.float())
+        for part in x.split(batch_size(network, batch)):
+            module(part.cpu().float())
+            ran(len(part))
     found |= {name: probe.statistics() for name, probe in probes.items() if isinstance(probe, _Probe)}
     return {name: found[name] for name in network.sites}
 

@@ -12,6 +12,7 @@ from picojoule.energy import Platform
 from picojoule.errors import InputError, UnreachableFloorError
 from picojoule.jobs.demo import demo as run_demo
 from picojoule.jobs.models import load_model
+from picojoule.jobs.progress import Progress
 from picojoule.jobs.search import search as run_search
 from picojoule.report import tables
 from picojoule.search import Result
@@ -57,6 +58,7 @@ def search(
              "signed": signed, "bits": list(span), "seed": seed, "metric": metric}  # fmt: skip
     folder = out or _free_folder(Path("runs") / _folder_name(model, strategy), asked, platform)
     with screen.work(), screen.progress(quiet=json) as listener:
+        listener(Progress("reading the model and the data"))
         network = load_model(model, checkpoint, seed)
         if ":" not in model and checkpoint is None and not json:
             screen.remark(f"'{model}' is a network of the zoo with fresh random weights; give its own by --checkpoint")
@@ -90,9 +92,14 @@ def _finish(result: Result, folder: Path, json: bool) -> None:
     """Print a result; exit with 3 where a floor was not reached."""
     if json:
         screen.plain(result.to_json())
+        for line in result.unreached:
+            screen.remark(f"picojoule: {line}")
     else:
-        screen.show(tables.result(result), f"\nThe run is in {folder}: plan.json, ranges.json, weights.safetensors, "
-                    f"result.json. Show it again with: picojoule report {folder}")  # fmt: skip
+        screen.show(
+            tables.result(result),
+            f"\nThe run is in {folder}: plan.json, ranges.json, weights.safetensors, result.json, and report.html, "
+            "the page to open in a browser.",
+        )
     if not result.holds:
         raise typer.Exit(3)
 

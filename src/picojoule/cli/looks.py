@@ -11,6 +11,7 @@ from picojoule.cli import options, screen
 from picojoule.errors import InputError
 from picojoule.jobs.models import load_model
 from picojoule.jobs.price import price
+from picojoule.jobs.progress import Progress
 from picojoule.network import Network, capture
 from picojoule.plan import Plan
 from picojoule.report import reference, tables
@@ -31,14 +32,18 @@ def inspect(
     json: options.Json = False,
 ) -> None:
     """Show a network's layers, MACs and sizes, and what cannot be quantised."""
-    with screen.work():
+    with screen.work(), screen.progress(quiet=json) as listener:
+        listener(Progress("reading the model"))
         module = load_model(model, checkpoint)
+        if data is None and resize is not None:
+            raise InputError("--resize changes the data, and none is given; give --data too")
         if data is not None:
             example = options.load_data(data, None, None, resize).held_out.x[:1]
         elif ":" not in model:
             example = zoo.example(model)
         else:
             raise InputError("give --data, so that the shape of the network's input is known")
+        listener(Progress("capturing the network"))
         network = capture(module, example)
     if json:
         screen.plain(json_text.dumps(_described(network), indent=2) + "\n")
@@ -63,15 +68,19 @@ def energy(
 ) -> None:
     """Show what a plan costs, layer by layer, beside the same network in 16 and 8 bits and in float32."""
     asked = Plan.load(plan)
-    with screen.work():
+    with screen.work(), screen.progress(quiet=json) as listener:
+        listener(Progress("reading the model and the data"))
         module = load_model(model, checkpoint, seed)
         loaded = options.load_data(data, mean, std, resize)
-        priced = price(module, loaded, asked, platform, rescale, observer, signed, seed)
+        priced = price(module, loaded, asked, platform, rescale, observer, signed, seed, listener)
+    if priced.energy is None:
+        raise InputError(
+            f"platform '{platform}' has no figure for float32, and the plan leaves everything there; "
+            "give some site a format, or choose another platform"
+        )
     if json:
         screen.plain(priced.to_json())
         return
-    if priced.energy is None:
-        raise InputError(f"platform '{platform}' has no figure for float32, and the plan leaves everything there")
     screen.show(tables.energies(priced.energy))
     for label, baseline in priced.baselines.items():
         ratio = "no figure" if baseline is None else units.energy(baseline.total_pj)

@@ -1,7 +1,7 @@
 """The command line: one verb per job and per look, each thin.
 
 Exit codes: 0 done; 2 something the user gave cannot be used (one line says what); 3 a floor is out of reach (the best
-found is saved and shown); 130 stopped by Ctrl-C (the journal is intact, the best so far saved).
+found is saved and shown); 130 stopped by Ctrl-C or SIGTERM (the journal is intact, the best so far saved).
 """
 
 import sys
@@ -47,7 +47,7 @@ def run(arguments: list[str] | None = None) -> None:
     try:
         app(spread(sys.argv[1:] if arguments is None else arguments))
     except PicojouleError as error:
-        screen.remark(f"picojoule: {error}")
+        screen.remark(f"picojoule: {_one_line(str(error))}")
         sys.exit(2)
     except OSError as error:
         screen.remark(f"picojoule: cannot write the output: {error.strerror or error}")
@@ -56,6 +56,11 @@ def run(arguments: list[str] | None = None) -> None:
         if ended.code == 130:
             screen.remark("picojoule: stopped; the same command goes on from here")
         raise
+
+
+def _one_line(text: str) -> str:
+    """The text with line breaks and terminal codes written out: names in it may be a stranger's."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def spread(arguments: list[str]) -> list[str]:

@@ -49,9 +49,9 @@ def bits(text: str) -> tuple[int, int]:
     Raises:
         InputError: neither form.
     """
-    low, _, high = text.partition(":")
+    low, colon, high = text.partition(":")
     try:
-        return int(low), int(high or low)
+        return int(low), int(high if colon else low)
     except ValueError:
         raise InputError(f"--bits '{text}' is not understood; give the least and the most bits, such as 1:16") from None
 

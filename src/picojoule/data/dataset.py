@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from picojoule.data.samples import Loaded, Samples, as_samples
 from picojoule.data.source import DataSource, load
 from picojoule.errors import DataError, PicojouleError
-from picojoule.userref import call
+from picojoule.userref import call, told
 
 
 class Python(DataSource):
@@ -110,8 +110,8 @@ def _items(dataset: Dataset[Any]) -> Iterator[Any]:
             raise DataError(f"dataset {type(dataset).__name__} has neither a length nor an iterator")
     except PicojouleError:
         raise
-    except Exception as error:  # the user's code may raise anything
-        raise DataError(f"dataset cannot give sample {count}: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
+        raise DataError(f"dataset cannot give sample {count}: {told(error)}") from error
 
 
 def _pair(item: object, index: int) -> tuple[Tensor, int]:

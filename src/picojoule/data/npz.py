@@ -11,6 +11,8 @@ from picojoule.data.samples import Loaded, Samples, as_samples
 from picojoule.data.source import DataSource
 from picojoule.errors import DataError
 
+_WANTED = ("x", "y", "x_train", "y_train")
+
 
 class Npz(DataSource):
     """`x` `[n, ...]` of floats, taken as they are, or of uint8, divided by 255; `y` `[n]` of whole numbers.
@@ -32,8 +34,6 @@ class Npz(DataSource):
             DataError: missing, malformed, without `x` or `y`, or with arrays that are no samples.
         """
         path = Path(argument)
-        if not path.is_file():
-            raise DataError(f"data '{argument}': there is no such file")
         arrays = _read(path)
         trains = "x_train" in arrays or "y_train" in arrays
         held_out = _samples(path, arrays, "x", "y")
@@ -42,16 +42,21 @@ class Npz(DataSource):
 
 def _read(path: Path) -> dict[str, npt.NDArray[Any] | None]:
     """The arrays of the archive by name, those that are not ours left unread."""
-    if not zipfile.is_zipfile(path):
-        raise DataError(f"file '{path}' is not a numpy archive")
-    wanted = ("x", "y", "x_train", "y_train")
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] if name in wanted else None for name in archive.files}
-    except Exception as error:  # np.load raises nearly anything on a malformed archive: OSError to SyntaxError
-        if "allow_pickle" in str(error):
-            raise DataError(f"file '{path}' holds Python objects; store plain numeric arrays") from error
-        raise DataError(f"file '{path}' is a broken numpy archive: {error}") from error
+        file = path.open("rb")
+    except OSError as error:
+        raise DataError(f"cannot read '{path}': {error.strerror}") from error
+    with file:
+        if not zipfile.is_zipfile(file):
+            raise DataError(f"file '{path}' is not a numpy archive; write one with numpy.savez")
+        file.seek(0)
+        try:
+            archive = np.load(file, allow_pickle=False)
+            return {name: archive[name] if name in _WANTED else None for name in archive.files}
+        except Exception as error:  # np.load raises nearly anything on a malformed archive: OSError to SyntaxError
+            if "allow_pickle" in str(error):
+                raise DataError(f"file '{path}' holds Python objects; store plain numeric arrays") from error
+            raise DataError(f"file '{path}' is a broken numpy archive: {error}") from error
 
 
 def _samples(path: Path, arrays: dict[str, npt.NDArray[Any] | None], x: str, y: str) -> Samples:

@@ -48,14 +48,16 @@ class Prepare:
         """The samples, prepared; the given ones stay as they are.
 
         Raises:
-            DataError: samples to resize that are not images `[n, channels, height, width]`, or another number of
-                channels than of means or standard deviations.
+            DataError: samples to resize that are not images `[n, channels, height, width]`, another number of channels
+                than of means or standard deviations, or values that float32 cannot hold.
         """
         x = self._resized(samples)
         if self.mean is not None:
             x = x - _per_channel("mean", self.mean, x)
         if self.std is not None:
             x = x / _per_channel("std", self.std, x)
+        if not x.isfinite().all():
+            raise DataError("data becomes NaN or Inf by its mean and std; give others")
         return Samples(x, samples.y)
 
     def _resized(self, samples: Samples) -> Tensor:
@@ -65,7 +67,10 @@ class Prepare:
             raise DataError(f"samples of shape {samples.shape} cannot be resized; images are (channels, height, width)")
         if samples.shape[1:] == (self.resize, self.resize):
             return samples.x
-        return interpolate(samples.x, (self.resize, self.resize), mode="bilinear", align_corners=False)
+        try:
+            return interpolate(samples.x, (self.resize, self.resize), mode="bilinear", align_corners=False)
+        except (RuntimeError, MemoryError) as error:
+            raise DataError(f"resize to {self.resize} pixels needs more memory than there is; give fewer") from error
 
 
 def _per_channel(name: str, values: tuple[float, ...], x: Tensor) -> Tensor:
@@ -75,6 +80,7 @@ def _per_channel(name: str, values: tuple[float, ...], x: Tensor) -> Tensor:
     channels = x.shape[1] if x.ndim > 1 else 1
     if len(values) != channels:
         raise DataError(
-            f"{name} has {len(values)} values, but the samples have {channels} channels; give 1 or {channels}"
+            f"{name} has {len(values)} values, but the samples have {channels} channels; "
+            f"give one for all{f', or {channels}' if channels > 1 else ''}"
         )
     return torch.tensor(values, dtype=x.dtype).reshape(-1, *[1] * (x.ndim - 2))

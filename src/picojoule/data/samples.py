@@ -28,6 +28,7 @@ class Samples:
     y: Tensor
 
     def __post_init__(self) -> None:
+        _check_types(self.x, self.y)
         _check_shapes(self.x, self.y)
         _check_finite(self.x)
         negative = self.y < 0
@@ -99,11 +100,20 @@ class Loaded:
 @dataclass(frozen=True, eq=False)
 class Splits:
     """Three disjoint splits: ranges come from `calibration`, the floor is decided on `search`, and `report` states
-    the accuracy on samples that no decision ever looked at."""
+    the accuracy on samples that no decision ever looked at.
+
+    Raises:
+        DataError: the samples of the three have different shapes.
+    """
 
     calibration: Samples
     search: Samples
     report: Samples
+
+    def __post_init__(self) -> None:
+        shapes = [part.shape for part in (self.calibration, self.search, self.report)]
+        if len(set(shapes)) > 1:
+            raise DataError(f"the splits have samples of shapes {', '.join(map(str, shapes))}; they must agree")
 
     def digest(self) -> str:
         """The SHA-256 over the three splits' digests, in hex."""
@@ -133,13 +143,16 @@ def split(
     else:
         pool, pool_order, share = loaded.train, permutation(len(loaded.train), seed), len(loaded.train)
     calibrating = min(512, share) if calibration is None else calibration
-    _check_cut(len(pool), calibration=calibrating)
-    rest = order[calibrating:] if loaded.train is None else order
+    rest = order[max(calibrating, 0) :] if loaded.train is None else order
     if search is None:
         search = len(rest) // 2 if report is None else len(rest) - report
     if report is None:
         report = len(rest) - search
-    _check_cut(len(rest), search=search, report=report)
+    if loaded.train is None:
+        _check_cut(len(order), calibration=calibrating, search=search, report=report)
+    else:
+        _check_cut(len(pool), calibration=calibrating)
+        _check_cut(len(order), search=search, report=report)
     return Splits(
         pool.take(pool_order[:calibrating]),
         loaded.held_out.take(rest[:search]),
@@ -155,13 +168,13 @@ def permutation(count: int, seed: int) -> Tensor:
     Raises:
         DataError: `seed` is not from 0 to 2^32 - 1.
     """
-    if not 0 <= seed < 2**32:
-        raise DataError(f"seed {seed} cannot be used; give a whole number from 0 to {2**32 - 1}")
+    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise DataError(f"seed {seed!r} cannot be used; give a whole number from 0 to {2**32 - 1}")
     return torch.from_numpy(np.random.RandomState(seed).permutation(count).astype(np.int64))
 
 
 def as_samples(x: object, y: object) -> Samples:
-    """Samples of two arrays or tensors: uint8 `x` is divided by 255, floats are taken as they are.
+    """Samples of two arrays or tensors, on any device: uint8 `x` is divided by 255, floats are taken as they are.
 
     A value too large for float32 becomes Inf, which `Samples` refuses.
 
@@ -174,33 +187,48 @@ def as_samples(x: object, y: object) -> Samples:
     elif not inputs.is_floating_point():
         raise DataError(f"data has x of {inputs.dtype}; give floats, or uint8 (which is divided by 255)")
     if labels.is_floating_point() or labels.is_complex():
-        raise DataError(f"data has y of {labels.dtype}; labels are whole numbers")
+        raise DataError(f"data has y of {labels.dtype}; labels are whole numbers: give integers")
     return Samples(inputs.to(torch.float32), labels.to(torch.int64))
 
 
 def _tensor(value: object, name: str) -> Tensor:
     if isinstance(value, Tensor):
-        return value.detach()
+        if not _is_dense(value):
+            raise DataError(f"data has {name} that is sparse, nested or without values; give a dense tensor")
+        return value.detach().cpu()
     array = np.asarray(value)
     if array.dtype.kind not in "biufc":
         raise DataError(f"data has {name} of {array.dtype}; give numbers")
     if array.dtype.kind == "f":
         with np.errstate(over="ignore"):
-            array = array.astype(np.float32)
+            array = array.astype(np.float32, copy=False)
     # torch takes neither foreign byte orders, nor negative strides, nor memory it must not write.
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     return torch.from_numpy(np.require(array, requirements=["C", "W"]))
 
 
+def _is_dense(tensor: Tensor) -> bool:
+    return tensor.layout == torch.strided and not (tensor.is_nested or tensor.is_meta)
+
+
+def _check_types(x: Tensor, y: Tensor) -> None:
+    for name, value, dtype in (("x", x, torch.float32), ("y", y, torch.int64)):
+        if not isinstance(value, Tensor):
+            raise DataError(f"data has {name} of {type(value).__name__}; expected a tensor of {dtype}")
+        if value.dtype != dtype or not _is_dense(value) or value.device.type != "cpu":
+            raise DataError(
+                f"data has {name} of {value.dtype} on '{value.device}'; expected a dense tensor of {dtype} on 'cpu'"
+            )
+
+
 def _check_shapes(x: Tensor, y: Tensor) -> None:
-    if x.dtype != torch.float32 or y.dtype != torch.int64:
-        raise DataError(f"data has x of {x.dtype} and y of {y.dtype}; expected torch.float32 and torch.int64")
-    if x.ndim < 1 or y.ndim != 1:
+    if x.ndim < 2 or y.ndim != 1:
         raise DataError(
-            f"data has x of shape {tuple(x.shape)} and y of shape {tuple(y.shape)}; expected [n, ...] and [n]"
+            f"data has x of shape {tuple(x.shape)} and y of shape {tuple(y.shape)}; "
+            "give x of [n, ...] and y of [n], one class number for each sample"
         )
     if len(x) != len(y):
-        raise DataError(f"data has {len(x)} samples but {len(y)} labels")
+        raise DataError(f"data has {len(x)} samples but {len(y)} labels; give one label for each sample")
     if x.numel() == 0:
         raise DataError(f"data is empty: x has shape {tuple(x.shape)}")
 
@@ -212,10 +240,13 @@ def _check_finite(x: Tensor) -> None:
         return
     bad = ~x.isfinite().reshape(len(x), -1).all(dim=1)
     first = int(bad.nonzero()[0, 0])
-    raise DataError(f"data has NaN or Inf in {int(bad.sum())} of {len(x)} samples (first: sample {first})")
+    raise DataError(
+        f"data has NaN or Inf in {int(bad.sum())} of {len(x)} samples (first: sample {first}); "
+        "mend them, or scale what float32 cannot hold"
+    )
 
 
 def _check_cut(available: int, **parts: int) -> None:
     if min(parts.values()) < 1 or sum(parts.values()) > available:
-        cut = " and ".join(f"{max(count, 0)} for {name}" for name, count in parts.items())
+        cut = ", ".join(f"{max(count, 0)} for {name}" for name, count in parts.items())
         raise DataError(f"{available} samples cannot be cut into {cut}; each split needs at least 1")

@@ -5,6 +5,7 @@ A new source is one file in this room with one `DataSource`; a third party names
 """
 
 import abc
+import os
 from functools import cache
 from typing import ClassVar
 
@@ -57,10 +58,10 @@ def load(spec: str) -> Loaded:
     if source and source.usage == spec:
         return source.load("")
     if source and argument and source.usage.startswith(f"{name}:"):
-        return source.load(argument)
+        return source.load(os.path.expanduser(argument))  # noqa: PTH111 (Path.expanduser raises without such a home)
     for each in known.values():
         if each.suffix and spec.endswith(each.suffix):
-            return each.load(spec)
+            return each.load(os.path.expanduser(spec))  # noqa: PTH111
     if name and argument and not source:
         return known["python"].load(spec)
     usages = ", ".join(each.usage for each in known.values())

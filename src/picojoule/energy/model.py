@@ -18,7 +18,7 @@ from picojoule.energy.chip import DATAPATHS, FLOAT32, Run, serial
 from picojoule.energy.platform import Platform
 from picojoule.energy.report import EnergyReport, LayerEnergy
 from picojoule.energy.sparsity import Sparsity
-from picojoule.errors import PlanError, PlatformError
+from picojoule.errors import InputError, PlanError, PlatformError, check_type
 
 if TYPE_CHECKING:
     from picojoule.formats import Format
@@ -34,9 +34,13 @@ def energy(network: Network, plan: Plan, platform: Platform, sparsity: Sparsity 
     no such figure, the latter are listed as `uncounted`. Softmax and the like, which have no MACs, cost nothing here.
 
     Raises:
+        InputError: the network is a model that was not captured, or the platform a name.
         PlatformError: the platform has no figure for a format of the plan.
         PlanError: the plan has no format for a site.
     """
+    check_type("platform", platform, Platform, "make it with Platform.load")
+    if not hasattr(network, "layers"):
+        raise InputError(f"network is of type {type(network).__name__}, expected Network; make it with capture")
     zeros = Sparsity.none() if sparsity is None or platform.guarded_fraction is None else sparsity
     works = [_work(layer, plan.formats, platform, zeros) for layer in network.layers]
     works = _on_chip_first(works, platform)
@@ -109,7 +113,10 @@ def _is_float(layer: Layer, number: Format, platform: Platform) -> bool:
     if number.family == "fixed":
         return False
     if (number.family, number.bits) != ("float", 32) or platform.float32_mac_pj is None:
-        raise PlatformError(f"platform '{platform.name}' has no figure for {number} (layer '{layer.name}')")
+        raise PlatformError(
+            f"platform '{platform.name}' has no figure for {number} (layer '{layer.name}'); "
+            "give that layer a format it has, or choose another platform"
+        )
     return True
 
 

@@ -4,6 +4,7 @@ The file is the data; this module and `chip.py` are its schema, so that the ener
 platforms lie in `platforms/`; a new one is one more file there, or a path of the user's.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,21 +56,20 @@ class Platform:
     text: str
 
     @classmethod
-    def load(cls, name_or_path: str) -> Self:
+    def load(cls, name_or_path: str | os.PathLike[str]) -> Self:
         """The bundled platform of that name, or the file at a path that ends in `.toml`.
 
         Raises:
             PlatformError: an unknown name, or a malformed file (the message names file and key).
             FileError: the file is missing or unreadable.
         """
-        if name_or_path.endswith(".toml"):
-            return cls.parse(read_bytes(Path(name_or_path)), f"'{name_or_path}'")
-        if name_or_path not in platforms():
+        name = os.fspath(name_or_path)
+        if name.endswith(".toml"):
+            return cls.parse(read_bytes(Path(name)), f"'{name}'")
+        if name not in platforms():
             bundled = ", ".join(platforms())
-            raise PlatformError(
-                f"no platform '{name_or_path}'; choose one of {bundled}, or give a path ending in .toml"
-            )
-        return cls.parse(read_bytes(_BUNDLED / f"{name_or_path}.toml"), f"platform '{name_or_path}'")
+            raise PlatformError(f"no platform '{name}'; choose one of {bundled}, or give a path ending in .toml")
+        return cls.parse(read_bytes(_BUNDLED / f"{name}.toml"), f"platform '{name}'")
 
     @classmethod
     def parse(cls, content: bytes | str, origin: str) -> Self:

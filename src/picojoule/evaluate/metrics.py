@@ -50,28 +50,30 @@ def check_labels(outputs: tuple[int, ...], targets: Tensor) -> None:
         DataError: a label has no output.
     """
     if len(outputs) != 1:
+        shape = ", ".join(map(str, ("n", *outputs)))
         raise InputError(
-            f"the network's output has shape {['n', *outputs]}; top1 and top5 need [n, classes]: give another --metric"
+            f"the network's output has shape [{shape}]; top1 and top5 need [n, classes]: give another --metric"
         )
-    wrong = (targets < 0) | (targets >= outputs[0])
-    if bool(wrong.any()):
-        first = int(wrong.nonzero()[0])
+    wrong = targets[(targets < 0) | (targets >= outputs[0])]
+    if len(wrong):
         raise DataError(
-            f"label {int(targets[first])} of sample {first} is outside 0..{outputs[0] - 1}, "
-            f"the classes of the network's {outputs[0]} outputs"
+            f"the data has the label {int(wrong[0])}, outside 0..{outputs[0] - 1}, the classes of the network's "
+            f"{outputs[0]} outputs"
         )
 
 
 def check_scores(scores: Tensor, samples: int) -> Tensor:
-    """A user metric's scores as float64 [n].
+    """A user metric's scores as float64 [n], rounded to multiples of 2^-32, so that sums are exact in any order.
 
     Raises:
         InputError: it gave something other than one finite score from 0 to 1 per sample.
     """
-    if not isinstance(scores, Tensor) or scores.shape != (samples,):
-        shape = list(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
-        raise InputError(f"the metric gave {shape} for {samples} samples; it must give a tensor of one score for each")
+    if not isinstance(scores, Tensor) or scores.shape != (samples,) or scores.is_complex():
+        given = list(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+        raise InputError(
+            f"the metric gave {given} for {samples} samples; it must give a tensor of one real score for each"
+        )
     scores = scores.detach().double().cpu()
     if not bool(((scores >= 0) & (scores <= 1)).all()):
         raise InputError("the metric gave a score that is not between 0 and 1")
-    return scores
+    return (scores * 2.0**32).round_().div_(2.0**32)

@@ -9,16 +9,24 @@ from picojoule.calibration import Ranges
 from picojoule.data import Samples
 from picojoule.energy import Sparsity
 from picojoule.evaluate.evaluator import BATCH
-from picojoule.network import Network
+from picojoule.network import Network, batch_size
 from picojoule.plan import Plan
 from picojoule.quantize import quantize
 
 
 @torch.no_grad()
 def measure_sparsity(
-    network: Network, plan: Plan, ranges: Ranges, samples: Samples, device: torch.device | str = "cpu"
+    network: Network,
+    plan: Plan,
+    ranges: Ranges,
+    samples: Samples,
+    device: torch.device | str = "cpu",
+    ran: Callable[[int], None] = lambda samples: None,
 ) -> Sparsity:
-    """The fraction of zeros at every site of the network at a plan, over the samples (the calibration split)."""
+    """The fraction of zeros at every site of the network at a plan, over the samples (the calibration split).
+
+    `ran` hears of each batch's size.
+    """
     module = quantize(network, plan, ranges).to(device)
     zeros = dict.fromkeys(network.sites, 0)
     totals = dict.fromkeys(network.sites, 0)
@@ -32,6 +40,7 @@ def measure_sparsity(
 
     for site in network.sites:
         module.tap(site).register_forward_hook(counting(site))
-    for x, _ in samples.batches(BATCH):
+    for x, _ in samples.batches(batch_size(network, BATCH)):
         module(x.to(device))
+        ran(len(x))
     return Sparsity({site: zeros[site] / totals[site] for site in network.sites})

@@ -36,7 +36,7 @@ def parse(text: str) -> Format:
         if (found := family.match(text)) is not None:
             return found
     known = ", ".join(_range(family.examples) for family in families())
-    raise FormatError(f"format '{text}' is not known; known are {known}")
+    raise FormatError(f"format '{text:.60}' is not known; known are {known}")
 
 
 def _range(examples: tuple[str, ...]) -> str:

@@ -28,6 +28,7 @@ def demo(out: Path | str = "runs/demo", seed: int = 0, listener: Listener = sile
         FileError: the folder cannot be written, or the kept weights cannot be read.
         UnreachableFloorError: as `search`.
     """
+    files.check_place(Path(out))  # before the training, so that no minute is lost
     loaded = data.load("mnist5k")
     assert loaded.train is not None, "mnist5k has a training set"
     model = zoo.create("lenet5", seed=seed)
@@ -35,8 +36,6 @@ def demo(out: Path | str = "runs/demo", seed: int = 0, listener: Listener = sile
     if kept.is_file():
         load_checkpoint(model, kept)
     else:
-        files.write_bytes(kept.with_name(".writable"), b"")  # before the training, so that no minute is lost
-        kept.with_name(".writable").unlink()
         train(model, loaded.train, seed, listener)
         with files.replacing(kept) as beside:
             save_file(model.state_dict(), beside)
@@ -54,7 +53,7 @@ def train(model: nn.Module, samples: Samples, seed: int = 0, listener: Listener 
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
     model.train()
     for epoch in range(EPOCHS):
-        listener(Progress("training in float", epoch, EPOCHS, None, unit="epochs"))
+        listener(Progress("training in float", epoch, EPOCHS, unit="epochs"))
         for chosen in torch.randperm(len(samples), generator=random).split(BATCH):
             loss = cross_entropy(model(_shifted(samples.x[chosen], random)), samples.y[chosen])
             optimizer.zero_grad()

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from picojoule import zoo
+from picojoule import files, zoo
 from picojoule.errors import FileError, InputError
+from picojoule.jobs.checkpoint import check_torch_file
 from picojoule.userref import call, resolve
+
+_SAVE = "save model.state_dict() with torch.save, or as safetensors"
 
 
 def load_model(reference: str, checkpoint: Path | str | None = None, seed: int = 0) -> nn.Module:
@@ -34,16 +36,25 @@ def load_model(reference: str, checkpoint: Path | str | None = None, seed: int =
             )
         model = call(reference)
         if not isinstance(model, nn.Module):
-            raise InputError(f"model '{reference}' returned {type(model).__name__}, expected a torch.nn.Module")
+            raise InputError(
+                f"model '{reference}' returned {type(model).__name__}; give a function that returns a torch.nn.Module"
+            )
     elif reference.endswith(".py"):
         raise InputError(
             f"model '{reference}' names a file; give the function in it that returns the model, as '{reference}:NAME'"
         )
     else:
-        model = zoo.create(reference, seed=seed)
+        model = _of_the_zoo(reference, seed)
     if checkpoint is not None:
         load_checkpoint(model, Path(checkpoint))
     return model
+
+
+def _of_the_zoo(name: str, seed: int) -> nn.Module:
+    try:
+        return zoo.create(name, seed=seed)
+    except InputError as error:
+        raise InputError(f"{error}; a network of your own is path.py:function") from error
 
 
 def load_checkpoint(model: nn.Module, path: Path) -> None:
@@ -62,29 +73,37 @@ def load_checkpoint(model: nn.Module, path: Path) -> None:
         for name in own
         if name in found and found[name].shape != own[name].shape
     ]
-    if missing or extra or shapes:
-        parts = (("missing", missing), ("not in the model", extra), ("of another shape", shapes))
+    types = [
+        f"{name} is {found[name].dtype}"
+        for name in own
+        if name in found and own[name].is_floating_point() and not found[name].is_floating_point()
+    ]
+    if missing or extra or shapes or types:
+        parts = (("missing", missing), ("not in the model", extra), ("of another shape", shapes), ("no floats", types))
         told = "; ".join(f"{what}: {_few(names)}" for what, names in parts if names)
-        raise FileError(f"checkpoint '{path}' is of another network ({told})")
+        raise FileError(f"checkpoint '{path}' is of another network ({told}); give the one that belongs to the model")
     model.load_state_dict({**own, **found})
 
 
 def _read(path: Path) -> Any:
-    if not path.is_file():
-        raise FileError(f"cannot read checkpoint '{path}': no such file")
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
+        with path.open("rb") as file:  # so that the system's own reason is told, in the words of any other file
+            if path.suffix == ".safetensors":
+                files.header(file)
+                return load_file(path)
+        check_torch_file(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the file's pickle protocol; what matters is refused below
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise FileError(
             f"checkpoint '{path}' holds more than weights, or is damaged, and is not loaded, since it could run code; "
-            "save model.state_dict() with torch.save, or as safetensors"
+            f"{_SAVE}"
         ) from error
-    except (safetensors.SafetensorError, RuntimeError, ValueError, EOFError, OSError, KeyError, IndexError) as error:
-        raise FileError(f"cannot read checkpoint '{path}': {_first_line(error)}") from error
+    except OSError as error:
+        raise FileError(f"cannot read checkpoint '{path}': {error.strerror or error}") from error
+    except Exception as error:  # of a damaged file torch raises nearly anything
+        raise FileError(f"checkpoint '{path}' is damaged, or no file of weights; {_SAVE}") from error
 
 
 def _unnest(content: Any, path: Path) -> Mapping[str, Tensor]:
@@ -92,12 +111,16 @@ def _unnest(content: Any, path: Path) -> Mapping[str, Tensor]:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
     if isinstance(content, Mapping):
-        tensors = {
-            name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)
-        }
+        tensors = {name: value for name, value in content.items() if isinstance(name, str) and _is_dense(value)}
         if content and len(tensors) == len(content):
             return tensors
-    raise FileError(f"checkpoint '{path}' holds no weights: expected a table of tensors, or one under 'state_dict'")
+    raise FileError(
+        f"checkpoint '{path}' holds no weights: expected a table of dense tensors, or one under 'state_dict'; {_SAVE}"
+    )
+
+
+def _is_dense(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.layout == torch.strided and not value.is_meta
 
 
 def _strip(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -109,7 +132,3 @@ def _strip(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str
 
 def _few(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

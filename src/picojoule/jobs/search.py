@@ -5,6 +5,7 @@ and what is stated in the end from the report split, which nothing was decided o
 """
 
 import json
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -13,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from torch import nn
 
 from picojoule import files
@@ -21,7 +23,7 @@ from picojoule.energy import Platform
 from picojoule.errors import InputError, UnreachableFloorError
 from picojoule.evaluate import METRICS, Accuracy, Evaluator, Floor, Metric, PlainEvaluator, check_keep, check_labels
 from picojoule.jobs.metric import choose
-from picojoule.jobs.progress import Listener, Meter, Progress, silent
+from picojoule.jobs.progress import Listener, Meter, Stage, silent
 from picojoule.jobs.setup import BASELINES, Setup, prepare, range_settings
 from picojoule.network import Network
 from picojoule.plan import Plan
@@ -54,12 +56,12 @@ def search(
     observer: str = "max",
     signed: str = "auto",
     bits: tuple[int, int] = (1, 16),
-    platform: str | Platform = "moons2017",
+    platform: str | os.PathLike[str] | Platform = "moons2017",
     metric: str | Metric = "top1",
     time_budget: float | None = None,
     seed: int = 0,
     splits: Splits | None = None,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     out: Path | str | None = None,
     listener: Listener = silent,
     about: dict[str, Any] | None = None,
@@ -80,25 +82,28 @@ def search(
     keeps = _keeps(keep)
     low, high = _bits(bits)
     _check(strategy, time_budget, about)
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        files.check_place(folder)
     scored, name, identity = choose(metric)
-    setup = prepare(model, data, range_settings(observer, rescale, signed), platform, seed, splits, device)
+    meter = Meter(listener)
+    setup = prepare(model, data, range_settings(observer, rescale, signed), platform, seed, splits, device, meter)
     if identity in METRICS:
         for part in (setup.splits.search, setup.splits.report):
             check_labels(setup.network.output_shape, part.y)
-    deadline = None if time_budget is None else time.monotonic() + time_budget
-    folder = None if out is None else Path(out)
+    meter.deadline = None if time_budget is None else time.monotonic() + time_budget
     with (
         nullcontext() if folder is None else files.claimed(folder),
         Journal(None if folder is None else folder / "journal.sqlite") as journal,
     ):
         if journal.set_aside is not None:
-            listener(Progress(f"the journal was damaged; it is set aside as '{journal.set_aside}'", 0, 0, None))
-        run = _Run(setup, strategies()[strategy](), (low, high), scored, identity, journal, deadline, listener)
+            meter.remark(f"the journal was damaged; it is set aside as '{journal.set_aside}'")
+        run = _Run(setup, strategies()[strategy](), (low, high), scored, identity, journal)
         asked = {"keep": list(keeps), "strategy": strategy, "bits": [low, high], "metric": name, "seed": seed}
-        result = run.result(keeps, {**(about or {}), **asked, **setup.described()})
+        result = run.finished(partial(run.result, keeps, {**(about or {}), **asked, **setup.described()}))
         if folder is not None:
-            drawn = {"report.html": page(document({str(out): result})).encode()}
-            run.finished(partial(result.save, folder, drawn))
+            drawn = run.finished(lambda: page(document({str(out): result})))
+            run.finished(lambda: result.save(folder, {"report.html": drawn.encode()}))
     if run.interrupted:
         raise KeyboardInterrupt
     if not result.holds:
@@ -128,53 +133,73 @@ class _Run:
         metric: Metric,
         metric_identity: str,
         journal: Journal,
-        deadline: float | None,
-        listener: Listener,
     ) -> None:
-        self._setup, self._strategy, self._deadline = setup, strategy, deadline
-        self._meter = Meter(listener)
+        self._setup, self._strategy, self._meter = setup, strategy, setup.meter
+        self._journal = journal
         self.interrupted = False
-        self._saved = journal.path is not None
+        self._worth_saving = False
 
-        def evaluator(samples: Samples, stopped: Callable[[], bool]) -> Evaluator:
-            plain = PlainEvaluator(setup.calibration, samples, metric, setup.device)
-            context = setup.context(samples, metric_identity)
-            return JournaledEvaluator(plain, journal, context, stopped, self._meter.heard)
+        def evaluator(samples: Samples, **options: Any) -> Evaluator:
+            plain = PlainEvaluator(setup.calibration, samples, metric, setup.device, self._meter.ran)
+            return JournaledEvaluator(plain, journal, setup.context(samples, metric_identity), **options)
 
-        self._search = evaluator(setup.splits.search, self._over)  # for what may be cut short
-        self._sure = evaluator(setup.splits.search, lambda: False)  # for what every result needs
-        self._report = evaluator(setup.splits.report, lambda: False)
+        self._search = evaluator(setup.splits.search, stopped=self._over, listener=self._meter.heard)
+        self._sure = evaluator(setup.splits.search)  # for what every result needs, and nothing may cut short
+        self._report = evaluator(setup.splits.report)
         signed = {site: setup.calibration.signed(site) for site in setup.network.sites}
         self._problem = Problem(setup.network, fixed_point_ladders(signed, bits), self._search, setup.cost)
 
     def result(self, keeps: tuple[float, ...], settings: dict[str, Any]) -> Result:
         """Search every floor, then state every point on the report split."""
+        report = self._foresee(keeps)
         reference = self._sure.accuracy(self._setup.baseline("float32"))
         if reference.correct == 0:
             raise InputError("the float network is right on no sample of the search split; are its weights loaded?")
+        self._worth_saving = self._journal.path is not None
         outcomes = [self._floor(keep, reference) for keep in keeps]
         asked: list[tuple[str, float | None, _Outcome]]
         asked = [(f"{keep:.12g}", keep, outcome) for keep, outcome in zip(keeps, outcomes, strict=True)]
         asked += [(label, None, _Outcome(self._setup.baseline(label))) for label in BASELINES]
-        self._meter.stage("report split", 2 * len(asked))  # and the search split, where it is not journaled
-        points = [self.finished(partial(self._point, *each)) for each in asked]
+        self._meter.begin(report)
+        points = [self._point(*each) for each in asked]
         baselines = {point.label: point for point in points[len(keeps) :]}
         histograms = self._setup.calibration.histograms()
         return Result(self._setup.network, tuple(points[: len(keeps)]), baselines, settings, histograms)
 
     def finished(self, work: Callable[[], T]) -> T:
-        """What every result needs: the first Ctrl-C is noted and the work done all the same; a second one ends it."""
+        """Do work that a first Ctrl-C cuts short: it begins again, with what the journal knows; a second one ends it.
+
+        From then on no evaluation begins but those that every result needs.
+        """
         try:
             return work()
         except KeyboardInterrupt:
-            if self.interrupted:
+            if self.interrupted or not self._worth_saving:
                 raise
-            self._interrupt()
+            self.interrupted, self._meter.deadline = True, time.monotonic()
+            self._meter.remark("stopping; the best so far is saved first (Ctrl-C once more ends at once)")
             return work()
 
     def _over(self) -> bool:
         """Whether the search is to end: the time is up, or the user said so."""
-        return self.interrupted or (self._deadline is not None and time.monotonic() > self._deadline)
+        return self.interrupted or (self._meter.deadline is not None and time.monotonic() > self._meter.deadline)
+
+    def _sweep(self, keep: float) -> Stage:
+        """The search for one floor, as the meter knows it."""
+        bound = self._strategy.bound(self._problem)
+        return Stage(f"keep {keep:.12g}", bound, len(self._setup.splits.search), open=True)
+
+    def _foresee(self, keeps: tuple[float, ...]) -> Stage:
+        """Tell the meter of all that is to come, and begin; returns the last stage, the report of every point."""
+        sizes = {name: len(samples) for name, samples in vars(self._setup.splits).items()}
+        known = (self._problem.widest(), self._setup.baseline("float32"))
+        new = [label for label in BASELINES if self._setup.baseline(label) not in known]
+        points = len(keeps) + len(BASELINES)
+        work = sizes["report"] + sizes["calibration"] + sizes["search"] * len(new) / points
+        report = Stage("report split", points, work, "points")
+        self._meter.expect(*map(self._sweep, keeps), report)
+        self._meter.begin(Stage("float network", 1, sizes["search"]))
+        return report
 
     def _floor(self, keep: float, reference: Accuracy) -> _Outcome:
         """Search one floor, until it is done, the time is up or the user stops it."""
@@ -182,19 +207,16 @@ class _Run:
         last: Step | None = None
         log: list[Decision] = []
         stopped = False
-        self._meter.stage(f"keep {keep:.12g}", self._strategy.bound(self._problem))
         try:
+            self._meter.begin(self._sweep(keep))
             for step in self._strategy.steps(self._problem, floor):
                 last = step
                 log += [] if step.decision is None else [step.decision]
                 self._meter.narrow(step.remaining, f"{log[-1].site} {log[-1].format}" if log else "")
         except OutOfTimeError:
             stopped = True
-        except KeyboardInterrupt:
-            self._interrupt()
-            stopped = True
         plan = self._problem.widest() if last is None else last.plan
-        accuracy = self.finished(lambda: self._sure.accuracy(plan)) if last is None else last.accuracy
+        accuracy = self._sure.accuracy(plan) if last is None else last.accuracy
         holds = floor.holds(accuracy)
         return _Outcome(plan, holds, stopped, tuple(log), () if holds else self._blockers(floor))
 
@@ -206,20 +228,18 @@ class _Run:
         alone: dict[str, Accuracy] = {}
         everywhere_float = self._setup.baseline("float32")
         widest = self._problem.widest().formats
-        self._meter.stage("what blocks the floor", len(widest))
         try:
+            self._meter.begin(Stage("what blocks the floor", len(widest), len(self._setup.splits.search)))
             for site, format in widest.items():
                 alone[site] = self._search.accuracy(everywhere_float.replace(site, format))
         except OutOfTimeError:
             pass
-        except KeyboardInterrupt:
-            self._interrupt()
         failing = tuple(site for site, accuracy in alone.items() if not floor.holds(accuracy))
         return failing or tuple(sorted(alone, key=lambda site: alone[site].correct)[:1])
 
     def _point(self, label: str, keep: float | None, outcome: _Outcome) -> OperatingPoint:
         zeros = self._setup.zeros(outcome.plan)
-        return OperatingPoint(
+        point = OperatingPoint(
             label=label,
             keep=keep,
             plan=outcome.plan,
@@ -233,13 +253,8 @@ class _Run:
             log=outcome.log,
             blockers=outcome.blockers,
         )
-
-    def _interrupt(self) -> None:
-        """Note a Ctrl-C, and tell what still happens; where nothing can be saved, end here."""
-        if not self._saved:
-            raise KeyboardInterrupt
-        self.interrupted = True
-        self._meter.remark("stopping; the best so far is saved first (Ctrl-C once more ends at once)")
+        self._meter.heard()
+        return point
 
 
 def _check(strategy: str, time_budget: float | None, about: dict[str, Any] | None) -> None:
@@ -247,10 +262,10 @@ def _check(strategy: str, time_budget: float | None, about: dict[str, Any] | Non
     if time_budget is not None and not (isinstance(time_budget, int | float) and time_budget >= 0):
         raise InputError(f"time_budget {time_budget!r} cannot be used; give seconds, 0 or more")
     try:
-        json.dumps(about, allow_nan=False)
-    except (TypeError, ValueError) as error:
+        files.loads(json.dumps({**(about or {})}, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"about cannot be kept in a result: {error}") from error
-    if strategy not in strategies():
+    if strategy not in tuple(strategies()):  # a tuple, which takes what cannot be hashed
         raise InputError(f"strategy '{strategy}' is not known; choose one of {', '.join(strategies())}")
 
 
@@ -266,7 +281,7 @@ def _bits(bits: tuple[int, int]) -> tuple[int, int]:
 def _keeps(keep: float | Sequence[float]) -> tuple[float, ...]:
     try:
         keeps = (float(keep),) if isinstance(keep, int | float) else tuple(map(float, keep))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"keep {keep!r} is not understood; give a number such as 0.99, or several") from None
     if not keeps:
         raise InputError("give at least one relative accuracy to keep, such as 0.99")

@@ -5,6 +5,7 @@ All checks of what the user gave are made here, before any long work.
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,8 +17,9 @@ from torch import nn
 from picojoule.calibration import GRANULARITIES, Calibration, Settings
 from picojoule.data import Samples, Splits, as_loaded, split
 from picojoule.energy import EnergyReport, Platform, Sparsity, energy
-from picojoule.errors import DataError, InputError
+from picojoule.errors import InputError
 from picojoule.evaluate import measure_sparsity
+from picojoule.jobs.progress import Meter, Stage, silent
 from picojoule.network import Network, capture
 from picojoule.plan import Plan
 
@@ -34,6 +36,7 @@ class Setup:
     calibration: Calibration
     platform: Platform
     device: str
+    meter: Meter
 
     def context(self, samples: Samples, metric: str) -> str:
         """A hash of all that an accuracy on these samples by this metric depends on, except the plan."""
@@ -50,7 +53,7 @@ class Setup:
     def zeros(self, plan: Plan) -> Sparsity:
         """The zeros of the network at a plan, measured on the calibration split."""
         ranges = self.calibration.ranges(plan)
-        return measure_sparsity(self.network, plan, ranges, self.splits.calibration, self.device)
+        return measure_sparsity(self.network, plan, ranges, self.splits.calibration, self.device, self.meter.ran)
 
     def price(self, plan: Plan, zeros: Sparsity) -> EnergyReport | None:
         """The energy of a plan; None where nothing is quantised and the platform has no figure for float32.
@@ -101,31 +104,33 @@ def prepare(
     model: nn.Module | Network,
     data: object,
     settings: Settings,
-    platform: str | Platform = "moons2017",
+    platform: str | os.PathLike[str] | Platform = "moons2017",
     seed: int = 0,
     splits: Splits | None = None,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
+    meter: Meter | None = None,
 ) -> Setup:
-    """Capture the model, split the data, calibrate, and check that they fit together.
+    """Capture the model, split the data, calibrate, and check that they fit together; the meter goes along.
 
     Raises:
         InputError: anything the user gave that cannot be used.
     """
     _check_device(device)
     priced = platform if isinstance(platform, Platform) else Platform.load(platform)
+    meter = meter or Meter(silent)
     if splits is None:
+        meter.begin(Stage("reading the data"))
         splits = split(as_loaded(data), seed=seed)
+    meter.begin(Stage("capturing the network"))
     network = capture(model, splits.calibration.x[:1])
     if not network.layers:
         told = "; ".join(f"{leftover.name}: {leftover.reason}" for leftover in network.leftovers[:3])
-        raise InputError(f"the network has no layer that can be quantised{f' ({told})' if told else ''}")
-    if splits.calibration.shape != network.input_shape:
-        raise DataError(
-            f"samples have shape {list(splits.calibration.shape)}, the network takes {list(network.input_shape)}; "
-            "prepare the data (--resize) or give another model"
+        raise InputError(
+            f"the network has no convolution or linear layer that can be quantised{f' ({told})' if told else ''}"
         )
-    calibration = Calibration.of(network, splits.calibration.x, settings)
-    return Setup(network, splits, calibration, priced, device)
+    meter.begin(Stage("calibrating", 1, len(splits.calibration)))
+    calibration = Calibration.of(network, splits.calibration.x, settings, meter.ran)
+    return Setup(network, splits, calibration, priced, str(device), meter)
 
 
 @cache
@@ -135,9 +140,9 @@ def _code() -> str:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
-def _check_device(device: str) -> None:
+def _check_device(device: str | torch.device) -> None:
     try:
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        said = str(error).splitlines()[0]
-        raise InputError(f"device '{device}' cannot be used: {said}") from error
+        torch.zeros(1, device=torch.device(device)).item()
+    except Exception as error:  # nearly anything, by device; what torch says of it runs to a page
+        usable = ["cpu", *(name for name in ("cuda", "mps") if getattr(torch, name).is_available())]
+        raise InputError(f"device '{device}' cannot be used; give {' or '.join(usable)}") from error

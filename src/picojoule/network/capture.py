@@ -5,13 +5,14 @@ user's code; what can run but not be quantised is kept in floating point and lis
 """
 
 import copy
+import io
 import linecache
 import logging
 import math
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,14 @@ from picojoule.errors import CaptureError, InputError
 from picojoule.network import fold, ops
 from picojoule.network.graph import Network
 from picojoule.network.node import Node, Ref
+from picojoule.userref import is_library
 
 _ANY_BATCH = "write shapes with x.shape[0] or -1 instead of a number (for example x.flatten(1))"
 _FIXED_BATCH = f"the model fixes its batch size: it can be captured for a batch of 2 only; {_ANY_BATCH}"
-_LIBRARIES = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]), "<eval_with_key>")
+_SAME_PATH = (
+    "the model's path depends on its input's values, and picojoule captures models that do the same for every sample; "
+    "choose between values with torch.where"
+)
 
 
 def capture(model: nn.Module | Network, example: Tensor) -> Network:
@@ -55,10 +60,18 @@ def capture(model: nn.Module | Network, example: Tensor) -> Network:
     nodes, tensors, output = fold.constants(nodes, tensors, output)
     nodes, tensors, output = fold.batch_norms(nodes, tensors, output)
     nodes, tensors = fold.dead_code(nodes, tensors, output)
-    network = Network(tuple(nodes), tensors, output)
-    if None not in network.by_name[output].shape:
+    shape, rows = next((node.shape, node.rows) for node in nodes if node.name == output)
+    if None not in shape:
         raise CaptureError(_FIXED_BATCH)
+    if shape[0] is not None or rows != 1:
+        raise CaptureError("the model does not return one row for each sample; wrap it so that it does")
+    network = Network(tuple(nodes), tensors, output)
     _check_finite_network(network)
+    try:
+        for batch in (2, 3):  # of one batch alone, a size that varies with it cannot be told from one that does not
+            network.try_out(batch)
+    except CaptureError as error:
+        raise CaptureError(f"the model does not run on every batch: {error}; {_ANY_BATCH}") from error
     return network
 
 
@@ -67,14 +80,29 @@ def _copied(model: nn.Module) -> nn.Module:
     if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
         model = model.module
     model = getattr(model, "_orig_mod", model)  # of torch.compile
+    _check_modules(model)
     try:
-        copied = copy.deepcopy(model)
+        return copy.deepcopy(model).cpu().float().eval()
     except Exception as error:
         raise CaptureError(f"the model cannot be copied: {_first_line(error)}") from error
-    for name, tensor in [*copied.named_parameters(), *copied.named_buffers()]:
+
+
+def _check_modules(model: nn.Module) -> None:
+    """Refuse, in words of its own, what torch would refuse in words that say little."""
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
         if is_lazy(tensor):
             raise CaptureError(f"the model's '{name}' has no shape yet; call the model once on a sample")
-    return copied.cpu().float().eval()
+        if tensor.is_meta:
+            raise CaptureError(
+                f"the model's '{name}' has no values, being on the device 'meta'; load its weights first"
+            )
+    for name, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            raise CaptureError("the model is a ScriptModule; give the torch.nn.Module that it was made from")
+        if type(module).__module__.startswith("torch.ao.nn.quantized"):
+            raise CaptureError(f"layer '{name}' is quantised already ({type(module).__name__}); give the float model")
+        if not name.isprintable():
+            raise CaptureError(f"layer {name!r} has a name that cannot be printed; rename it")
 
 
 def _check_finite(model: nn.Module) -> None:
@@ -97,25 +125,29 @@ def _check_finite_network(network: Network) -> None:
 
 def _export(model: nn.Module, example: Tensor) -> torch.export.ExportedProgram:
     dynamic = ({0: torch.export.Dim.AUTO},)
-    with warnings.catch_warnings(), _quiet_torch():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.export's own deprecations; nothing the user can change
         _call_plainly(model, example)  # first: a wrong shape then shows torch's own words, not export's
         try:
-            exported = torch.export.export(model, (example,), dynamic_shapes=dynamic, strict=False)
-            functional: torch.export.ExportedProgram = exported.run_decompositions({})
+            with _quiet_torch():
+                exported = torch.export.export(model, (example,), dynamic_shapes=dynamic, strict=False)
+                functional: torch.export.ExportedProgram = exported.run_decompositions({})
             return functional
         except Exception as error:
+            if type(error).__name__ == "GuardOnDataDependentSymNode":  # its module takes a second to import
+                raise CaptureError(f"{_SAME_PATH}{_place(error)}") from error
             raise CaptureError(f"the model cannot be captured by torch.export: {_where(error)}") from error
 
 
 @contextmanager
 def _quiet_torch() -> Iterator[None]:
-    """Hold back what torch logs of an export that fails: pages of its own graph, where one line of ours follows."""
+    """Hold back what torch logs and prints of an export that fails: pages of its own graph, where one line follows."""
     logger = logging.getLogger("torch")
     before = logger.level
     logger.setLevel(logging.CRITICAL + 1)
     try:
-        yield
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            yield
     finally:
         logger.setLevel(before)
 
@@ -125,13 +157,17 @@ def _call_plainly(model: nn.Module, example: Tensor) -> None:
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         before = torch.get_rng_state()
         try:
-            model(example)
-        except Exception as error:
+            output = model(example)
+        except (Exception, SystemExit) as error:
             if _takes(model, example[:1]):
                 raise CaptureError(
                     f"the model takes one sample but no batch of 2: {_where(error)}; {_ANY_BATCH}"
                 ) from error
-            raise CaptureError(f"the model fails on an input of shape {_batch(example)}: {_where(error)}") from error
+            remedy = "; give data of the shape it takes" if type(error) is RuntimeError else ""  # torch's, of shapes
+            told = f"the model fails on an input of shape {_batch(example)}: {_where(error)}{remedy}"
+            raise CaptureError(told) from error
+        if isinstance(output, Tensor) and output.is_complex():
+            raise CaptureError("the model returns complex numbers; wrap it so that it returns real ones")
         if not torch.equal(before, torch.get_rng_state()):
             raise CaptureError(
                 "the model draws random numbers in evaluation mode, so no accuracy of it is certain; "
@@ -142,7 +178,7 @@ def _call_plainly(model: nn.Module, example: Tensor) -> None:
 def _takes(model: nn.Module, example: Tensor) -> bool:
     try:
         model(example)
-    except Exception:
+    except (Exception, SystemExit):
         return False
     return True
 
@@ -157,12 +193,16 @@ def _first_line(error: BaseException) -> str:
 
 def _where(error: BaseException) -> str:
     """One line: what torch said and the last line of the user's own code that it happened in."""
-    message = _first_line(error)
+    return f"{_first_line(error)}{_place(error)}"
+
+
+def _place(error: BaseException) -> str:
+    """The last line of the user's own code that an error came from, if any."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not frame.filename.startswith(_LIBRARIES) and "frozen" not in frame.filename:
+        if not is_library(frame.filename):
             line = linecache.getline(frame.filename, frame.lineno or 0).strip()
-            return f"{message} (in {Path(frame.filename).name}, line {frame.lineno}: {line})"
-    return message
+            return f" (in {Path(frame.filename).name}, line {frame.lineno}: {line})"
+    return ""
 
 
 def _convert(exported: torch.export.ExportedProgram) -> tuple[list[Node], dict[str, Tensor], str]:
@@ -181,6 +221,8 @@ def _convert(exported: torch.export.ExportedProgram) -> tuple[list[Node], dict[s
         if node.op == "placeholder":
             name = _placeholder(exported, node, specs[node.name], nodes, tensors, aliases)
         elif node.op == "call_function":
+            if not node.users:  # an assertion of torch.export's
+                continue
             name = _call(node, names, nodes)
         elif node.op == "output":
             output = _output(node, names)
@@ -249,7 +291,7 @@ def _line_of(node: fx.Node) -> str:
     frames = [(index, line) for index, line in enumerate(lines) if line.startswith('File "')]
     for index, line in reversed(frames):
         path, number = line.split('"')[1], line.split("line ")[1].split(",")[0]
-        if not path.startswith(_LIBRARIES):
+        if not is_library(path):
             return f" (in {Path(path).name}, line {number}: {lines[index + 1] if index + 1 < len(lines) else ''})"
     return ""
 

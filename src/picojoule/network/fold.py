@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from picojoule.network import ops
-from picojoule.network.node import Node, Ref
+from picojoule.network.node import Node, Ref, fill
 
 _STORED = ("parameter", "buffer")
 
@@ -27,8 +27,8 @@ def constants(nodes: list[Node], tensors: dict[str, Tensor], output: str) -> tup
         refs = list(node.refs())
         if node.op not in (*_STORED, "input") and refs and all(ref in known for ref in refs):
             known[node.name] = ops.resolve(node.op)(
-                *[_value(argument, known) for argument in node.args],
-                **{key: _value(argument, known) for key, argument in node.kwargs.items()},
+                *[fill(argument, known) for argument in node.args],
+                **{key: fill(argument, known) for key, argument in node.kwargs.items()},
             )
     computed = known.keys() - tensors.keys()
     read = {output, *(ref for node in nodes if node.name not in computed for ref in node.refs())}
@@ -49,12 +49,6 @@ def constants(nodes: list[Node], tensors: dict[str, Tensor], output: str) -> tup
         else:
             instead[node.name] = value
     return kept, tensors, instead[output].node if output in instead else output
-
-
-def _value(argument: Any, known: Mapping[str, Any]) -> Any:
-    if isinstance(argument, Ref):
-        return known[argument.node]
-    return [_value(item, known) for item in argument] if isinstance(argument, tuple) else argument
 
 
 def _constant_name(node: Node, by_name: Mapping[str, Node], taken: set[str]) -> str:

@@ -5,6 +5,7 @@ file (weights, with the graph in the header) and runs again from that file alone
 """
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,17 +15,21 @@ from types import MappingProxyType
 from typing import Any
 
 import safetensors
+import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from picojoule import files
-from picojoule.errors import CaptureError, FileError
+from picojoule.errors import CaptureError, FileError, InputError
 from picojoule.network import derive, ops
-from picojoule.network.layers import Layer, Leftover, Site
+from picojoule.network.derive import Layer, Leftover, Site
 from picojoule.network.node import Node, node_from_json, node_to_json
+from picojoule.network.trial import LARGEST, trial
 
 VERSION = 1
+MOST_NODES = 10_000
+"""Steps and stored tensors that a network may have; deep networks have some thousands."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +107,33 @@ class Network:
         """The layer of that name."""
         return next(layer for layer in self.layers if layer.name == name)
 
+    def check_batch(self, x: Tensor) -> None:
+        """Refuse a batch that the graph does not run on, before it takes any memory.
+
+        Raises:
+            InputError: samples of another shape than `input_shape`.
+            CaptureError: as `try_out`.
+        """
+        if x.dim() == 0 or tuple(x.shape[1:]) != self.input_shape:
+            own, given = list(self.input_shape), list(x.shape[1:])
+            raise InputError(f"the network takes samples of shape {own}, not {given}; prepare the data for it")
+        if type(x.shape[0]) is int:  # while torch traces, a size may be a symbol
+            self.try_out(x.shape[0])
+
+    def try_out(self, batch: int) -> None:
+        """Run the graph on shapes alone, once for each size of batch: a file may declare what it does not keep.
+
+        Raises:
+            CaptureError: a step cannot run, gives another shape than it declares, or takes too much memory.
+        """
+        if batch not in self._tried:
+            trial(self.nodes, self.tensors, self.output, batch)
+            self._tried.add(batch)
+
+    @cached_property
+    def _tried(self) -> set[int]:
+        return set()
+
     def digest(self) -> str:
         """SHA-256 of its file, as hexadecimal text: the same graph and weights give the same digest."""
         return hashlib.sha256(self.to_bytes()).hexdigest()
@@ -132,27 +164,19 @@ class Network:
         """
         try:
             tensors = load_tensors(content)
-            size = int.from_bytes(content[:8], "little")
-            text = json.loads(content[8 : 8 + size])["__metadata__"]["picojoule.network"]
-        except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
+            text = files.header(io.BytesIO(content))["__metadata__"]["picojoule.network"]
+        except (safetensors.SafetensorError, ValueError, LookupError, TypeError) as error:
             raise FileError(f"{origin} is not a picojoule network: {error!s:.200}") from error
         try:
-            table = json.loads(text)
+            table = files.loads(text)
             if table["version"] != VERSION or isinstance(table["version"], bool):
                 raise FileError(f"{origin}: version {table['version']!r} of a network is not known; expected {VERSION}")
-            nodes = tuple(node_from_json(entry) for entry in table["nodes"])
-            network = cls(nodes, tensors, table["output"])
-            derive.derive(network.by_name)  # so that a layer that makes no sense is found here
+            if unknown := sorted(table.keys() - {"version", "output", "nodes"}):
+                raise FileError(f"{origin}: unknown key '{unknown[0]}'")
+            network = cls(tuple(map(node_from_json, table["nodes"])), tensors, table["output"])
+            _check_whole(network)
             return network
-        except (
-            LookupError,
-            TypeError,
-            ValueError,
-            AttributeError,
-            ArithmeticError,
-            RecursionError,
-            CaptureError,
-        ) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, CaptureError) as error:
             raise FileError(f"{origin} holds a malformed network: {error!s:.200}") from error
 
     def save(self, path: Path) -> None:
@@ -170,23 +194,50 @@ class Network:
 
 
 def _check(network: Network) -> None:
-    """Names are unique, every reference points backwards, stored tensors are there, operations are allowed."""
+    """Names are unique, every reference points backwards, stored tensors are there, operations and sizes allowed."""
     seen: set[str] = set()
+    if len(network.nodes) > MOST_NODES:
+        raise CaptureError(f"it has {len(network.nodes)} nodes, at most {MOST_NODES} are possible")
     for node in network.nodes:
         if node.name in seen:
-            raise ValueError(f"node '{node.name}' stands twice")
+            raise CaptureError(f"node '{node.name}' stands twice")
+        if not node.name.isprintable():
+            raise CaptureError(f"node {node.name!r} has a name that cannot be printed")
+        if node.count > LARGEST:
+            raise CaptureError(f"node '{node.name}' has {node.count} elements for one sample, more than {LARGEST}")
         if missing := [name for name in node.refs() if name not in seen]:
-            raise ValueError(f"node '{node.name}' reads '{missing[0]}', which does not come before it")
+            raise CaptureError(f"node '{node.name}' reads '{missing[0]}', which does not come before it")
         if node.op in ("parameter", "buffer"):
             tensor = network.tensors.get(node.name)
             if tensor is None:
-                raise ValueError(f"tensor '{node.name}' is missing")
+                raise CaptureError(f"tensor '{node.name}' is missing")
             if tuple(tensor.shape) != node.shape:
-                raise ValueError(f"tensor '{node.name}' has shape {list(tensor.shape)}, not {list(node.shape)}")
+                raise CaptureError(f"tensor '{node.name}' has shape {list(tensor.shape)}, not {list(node.shape)}")
         elif node.op != "input":
             ops.resolve(node.op)
+            if node.op.startswith("aten.") and node.op not in ops.FACTORY and not any(node.refs()):
+                raise CaptureError(f"node '{node.name}' reads no other")
         seen.add(node.name)
     if network.output not in seen:
-        raise ValueError(f"output '{network.output}' is no node")
+        raise CaptureError(f"output '{network.output}' is no node")
     if sum(node.op == "input" for node in network.nodes) != 1:
-        raise ValueError("a network has exactly one input")
+        raise CaptureError("a network has exactly one input")
+    if network.input.shape[:1] != (None,) or not all(network.input.shape[1:]):
+        raise CaptureError(f"the input's shape is {list(network.input.shape)}, expected [null, ...] with sizes above 0")
+    if empty := [site.name for site in network.sites.values() if site.count == 0]:
+        raise CaptureError(f"'{empty[0]}' has no elements")
+
+
+def _check_whole(network: Network) -> None:
+    """What capture sees to, and a file need not: tensors that nobody names, values that are not finite, the output."""
+    named = {node.name for node in network.nodes if node.op in ("parameter", "buffer")}
+    for name, tensor in network.tensors.items():
+        if name not in named:
+            raise ValueError(f"tensor '{name}' is no node")
+        if tensor.is_floating_point() and tensor.itemsize < 2:
+            raise ValueError(f"tensor '{name}' is of {tensor.dtype}, which torch only stores")
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"tensor '{name}' has NaN or Inf")
+    output = network.by_name[network.output]
+    if output.shape[:1] != (None,) or output.rows != 1:
+        raise ValueError(f"output '{output.name}' has not one row for each sample")

@@ -3,16 +3,21 @@
 The float network has no taps; an observer taps every site to see its values; a quantised network taps a quantiser in.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from picojoule.errors import InputError
 from picojoule.network import ops
 from picojoule.network.graph import Network
-from picojoule.network.node import Node, Ref
+from picojoule.network.node import Node, fill
+from picojoule.network.trial import last_reads
+
+_LARGEST = 1 << 24
+"""Elements of one value, of all samples that run at once; several such values are in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,25 @@ class _Step:
     function: Callable[..., Any] | None  # None for the input and for stored tensors
     tap: str | None
     frees: tuple[str, ...]
+    seen_by: tuple[str, ...]  # the fusion's sites, as taps
+    fusion: "Fusion"
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """What a node leaves to quantisers: taps with an attribute `rectifies`, whether they cut off what is negative.
+
+    A rectifier whose value is seen through the sites `seen_by` alone is left out while all their quantisers rectify.
+    A quantised value knows the `rectifier` that it comes from, and `fresh` says that nobody else needs the tensor that
+    is quantised: the quantiser may take its memory, unless it is the result of a rectifier that was not left out.
+    """
+
+    seen_by: tuple[str, ...] = ()
+    rectifier: str | None = None
+    fresh: bool = False
+
+
+_ALONE = Fusion()
 
 
 class NetworkModule(nn.Module):
@@ -30,39 +54,61 @@ class NetworkModule(nn.Module):
 
     `taps` maps site names to modules; each gets the site's tensor and its result is what every reader sees. The
     weights keep the names they have in the user's model, so `state_dict` keys read `conv1.weight`; the taps stand
-    under `taps.<site>`, with `/` for each dot.
+    under `taps.<site>`, with `/` for each dot. `fusions` say of nodes by name what quantisers may do for them.
     """
 
-    def __init__(self, network: Network, taps: Mapping[str, nn.Module] | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        taps: Mapping[str, nn.Module] | None = None,
+        fusions: Mapping[str, Fusion] = MappingProxyType({}),
+    ) -> None:
         super().__init__()
         self.network = network
         self.taps = nn.ModuleDict({_key(site): module for site, module in (taps or {}).items()})
         for node in network.nodes:
             if node.op in ("parameter", "buffer"):
                 self._store(node, network.tensors[node.name].detach().clone())
-        self._steps = _steps(network, taps or {})
+        self._steps = _steps(network, taps or {}, fusions)
 
     def tap(self, site: str) -> nn.Module:
         """The module tapped in at a site."""
         return self.taps[_key(site)]
 
     def forward(self, x: Tensor) -> Tensor:
-        """The network's output for a batch."""
+        """The network's output for a batch.
+
+        Raises:
+            InputError: samples of another shape, or a step fails; the message names it.
+        """
+        self.network.check_batch(x)
         values: dict[str, Any] = {}
+        left_out: set[str] = set()
+        taps: dict[str, Any] = self.taps._modules
         for step in self._steps:
-            if step.function is not None:
-                args = [_fill(argument, values) for argument in step.node.args]
-                kwargs = {key: _fill(argument, values) for key, argument in step.node.kwargs.items()}
-                if step.node.op in ops.FACTORY:
-                    kwargs |= _like(x, kwargs)
-                value = step.function(*args, **kwargs)
+            if step.seen_by and all(taps[tap].rectifies for tap in step.seen_by):
+                left_out.add(step.node.name)
+                value = values[next(step.node.refs())]
+            elif step.function is not None:
+                value = _called(step, values, x)
             else:
                 value = x if step.node.op == "input" else self._stored(step.node.name)
-            values[step.node.name] = value if step.tap is None else self.taps[step.tap](value)
+            values[step.node.name] = value if step.tap is None else self._tapped(step, value, left_out)
             for name in step.frees:
                 del values[name]
         result: Tensor = values[self.network.output]
         return result
+
+    def _tapped(self, step: _Step, value: Any, left_out: Container[str]) -> Any:
+        """What readers see of a value."""
+        assert step.tap is not None
+        tap, fusion = self.taps._modules[step.tap], step.fusion
+        assert tap is not None
+        if fusion == _ALONE:
+            return tap(value)
+        rectify = fusion.rectifier in left_out
+        overwrite = fusion.fresh and (rectify or fusion.rectifier != step.node.name)
+        return tap(value, rectify=rectify, overwrite=overwrite)
 
     def _store(self, node: Node, tensor: Tensor) -> None:
         """Keep a tensor under its dotted name, in nested modules, as the user's model does."""
@@ -94,8 +140,15 @@ def float_module(network: Network) -> NetworkModule:
     return NetworkModule(network).eval()
 
 
+def batch_size(network: Network, most: int) -> int:
+    """How many samples to run at once: `most`, or as many as keep the network's largest value within 64 MiB."""
+    largest = max(node.count for node in network.nodes if None in node.shape)
+    return max(1, min(most, _LARGEST // max(1, largest)))
+
+
 def _key(site: str) -> str:
-    return site.replace(".", "/")  # a submodule's name may not contain a dot
+    """A submodule's name may not contain a dot; where a site's own has a slash or a tilde, they are escaped."""
+    return site.replace("~", "~0").replace("/", "~1").replace(".", "/")
 
 
 def _submodule(holder: nn.Module, name: str) -> nn.Module:
@@ -104,30 +157,28 @@ def _submodule(holder: nn.Module, name: str) -> nn.Module:
     return module
 
 
-def _like(x: Tensor, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Where a tensor made from nothing lies, and its type: those of the network's input."""
-    dtype = kwargs.get("dtype")
-    return {"device": x.device, "dtype": x.dtype if dtype == torch.float32 else dtype}
+def _called(step: _Step, values: Mapping[str, Any], x: Tensor) -> Any:
+    """What a step's operation makes of its arguments."""
+    node, function = step.node, step.function
+    assert function is not None
+    args = [fill(argument, values) for argument in node.args]
+    kwargs = {key: fill(argument, values) for key, argument in node.kwargs.items()}
+    if node.op in ops.FACTORY:
+        kwargs |= ops.like(x, kwargs)
+    try:
+        return function(*args, **kwargs)
+    except (RuntimeError, ValueError, LookupError, TypeError) as error:
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InputError(f"the network fails at '{node.name}' ({node.op}): {said}") from error
 
 
-def _steps(network: Network, taps: Mapping[str, nn.Module]) -> tuple[_Step, ...]:
+def _steps(network: Network, taps: Mapping[str, nn.Module], fusions: Mapping[str, Fusion]) -> tuple[_Step, ...]:
     tapped = {network.sites[site].tensor: _key(site) for site in taps}
-    last_reader: dict[str, str] = {}
-    for node in network.nodes:
-        for ref in node.refs():
-            last_reader[ref] = node.name
+    ends = last_reads(network.nodes, network.output)
     steps = []
     for node in network.nodes:
         function = ops.resolve(node.op) if "." in node.op and node.op not in ("parameter", "buffer") else None
-        ends = {ref for ref in node.refs() if last_reader[ref] == node.name and ref != network.output}
-        steps.append(_Step(node, function, tapped.get(node.name), tuple(sorted(ends))))
+        fusion = fusions.get(node.name, _ALONE)
+        seen_by = tuple(map(_key, fusion.seen_by))
+        steps.append(_Step(node, function, tapped.get(node.name), ends[node.name], seen_by, fusion))
     return tuple(steps)
-
-
-def _fill(argument: Any, values: Mapping[str, Any]) -> Any:
-    """The argument with each reference replaced by the value it names."""
-    if isinstance(argument, Ref):
-        return values[argument.node]
-    if isinstance(argument, tuple):
-        return [_fill(item, values) for item in argument]
-    return argument

@@ -42,6 +42,13 @@ class Node:
         yield from _refs((self.args, tuple(self.kwargs.values())))
 
 
+def fill(argument: Any, values: Mapping[str, Any]) -> Any:
+    """An argument with each reference in it replaced by the value that it names."""
+    if isinstance(argument, Ref):
+        return values[argument.node]
+    return [fill(item, values) for item in argument] if isinstance(argument, tuple) else argument
+
+
 def _refs(value: Any) -> Iterator[str]:
     if isinstance(value, Ref):
         yield value.node
@@ -71,12 +78,12 @@ def node_from_json(entry: Mapping[str, Any]) -> Node:
     unknown = set(entry) - {"name", "op", "shape", "rows", "args", "kwargs"}
     if unknown or not isinstance(entry["name"], str) or not isinstance(entry["op"], str):
         raise ValueError(f"node {entry!r:.80} is malformed")
-    if not all(size is None or (isinstance(size, int) and size >= 0) for size in entry["shape"]):
+    if not all(size is None or (type(size) is int and size >= 0) for size in entry["shape"]):
         raise ValueError(f"node '{entry['name']}' has a malformed shape")
     args = tuple(_from_json(value) for value in entry.get("args", []))
     kwargs = {str(key): _from_json(value) for key, value in entry.get("kwargs", {}).items()}
     rows = entry.get("rows", 1)
-    if not isinstance(rows, int) or rows < 1:
+    if type(rows) is not int or rows < 1:
         raise ValueError(f"node '{entry['name']}' has a malformed number of rows")
     return Node(entry["name"], entry["op"], args, kwargs, tuple(entry["shape"]), rows)
 

@@ -16,6 +16,8 @@ from picojoule.formats import Float32, Format, parse
 from picojoule.network import Network
 
 VERSION = 1
+LONGEST_KEY = 1000
+"""Characters of a key in a file: matching a pattern may take time by the square of its length."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,9 @@ class Plan:
     formats: Mapping[str, Format]
 
     def __post_init__(self) -> None:
+        for site, format in self.formats.items():
+            if not isinstance(format, Format):
+                raise PlanError(f"plan key '{site}' has {format!r}, expected a Format; Plan.parse takes texts")
         object.__setattr__(self, "formats", MappingProxyType(dict(self.formats)))
 
     def __eq__(self, other: object) -> bool:
@@ -79,7 +84,9 @@ class Plan:
         formats: dict[str, Format] = dict.fromkeys(network.sites, Float32())
         exact: dict[str, tuple[str, Format]] = {}
         for key, format in self.formats.items():
-            matches = [s for s in network.sites.values() if any(fnmatchcase(name, key) for name in s.aliases)]
+            matches = [site for site in network.sites.values() if key in site.aliases] or [
+                site for site in network.sites.values() if any(fnmatchcase(name, key) for name in site.aliases)
+            ]  # a name as it is before a pattern, since a name too may hold *, ? and [
             if not matches:
                 raise PlanError(f"plan key '{key}' matches no site of the network; {_sites_hint(network)}")
             for site in matches:
@@ -108,8 +115,14 @@ class Plan:
         formats = fields.table("formats").rest()
         fields.finish()
         for site, format in formats.items():
+            if len(site) > LONGEST_KEY:
+                raise FileError(
+                    f"{origin}: key '{site[:40]}...' has {len(site)} characters, at most {LONGEST_KEY} may be"
+                )
             if not isinstance(format, str):
-                raise FileError(f"{origin}: site '{site}' has {format!r}, expected a format text such as \"fixed8\"")
+                raise FileError(
+                    f"{origin}: site '{site}' has {format!r:.60}, expected a format text such as \"fixed8\""
+                )
         try:
             return cls.parse(formats)
         except FormatError as error:

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from picojoule.calibration import Range, Ranges
-from picojoule.errors import PlanError
+from picojoule.errors import PlanError, check_type
 from picojoule.network import Network, NetworkModule, capture
 from picojoule.plan import Plan
 from picojoule.quantize.quantizer import Quantizer
@@ -20,6 +20,8 @@ def quantize(model: nn.Module | Network, plan: Plan, ranges: Ranges) -> NetworkM
         PlanError: the plan or the ranges do not fit the network.
         CaptureError: the model cannot be captured.
     """
+    check_type("plan", plan, Plan, "make it with Plan.load or Plan.parse")
+    check_type("ranges", ranges, Ranges, "make them with calibrate or Ranges.load")
     network = capture(model, torch.zeros(1, *ranges.input_shape))
     plan = plan.expand(network)
     taps: dict[str, nn.Module] = {}

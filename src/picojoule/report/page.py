@@ -20,7 +20,7 @@ GENERATOR = '<meta name="generator" content="picojoule'
 
 _ASSETS = Path(__file__).parent / "assets"
 _SCRIPTS = ("dom", "table", "chart", "front", "layers", "histogram", "decisions", "runs", "main")
-"""The parts of the one script, in order; each uses only what stands before it, and `main` begins the work."""
+"""The parts of the one script, in order: what the others are made of comes first, and `main` begins the work."""
 _INERT = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 """Characters of JSON's texts that could end the element they stand in, as JSON's own escapes."""
 

@@ -1,8 +1,10 @@
 """What a search hands over: operating points with their proof, on disk as one folder that needs no data to be used."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -165,9 +167,11 @@ class Result:
 
     def unreached_line(self, point: OperatingPoint) -> str:
         """Of a point that does not hold its floor: what it keeps, the nearest floor, and what is in the way."""
-        kept = point.search.value / self.baselines["float32"].search.value
+        reference = self.baselines["float32"].search
+        kept = Fraction(point.search.correct) / Fraction(reference.correct) if reference.correct else 0
+        nearest = math.floor(10_000 * kept) / 10_000  # so that it holds when it is asked for
         return (
-            f"keep {point.label} is out of reach: the best plan found keeps {kept:.4f}; "
+            f"keep {point.label} is out of reach: the best plan found keeps {nearest:.4f}; "
             f"in the way: {', '.join(point.blockers) or 'not measured'}"
         )
 
@@ -239,6 +243,8 @@ class Result:
         path, weights = Path(folder) / "result.json", Path(folder) / "weights.safetensors"
         if not path.exists() and path.with_name("journal.sqlite").exists():
             raise FileError(f"the run in '{folder}' is not finished; the same command goes on from its journal")
+        if not path.exists():
+            raise FileError(f"'{folder}' is no run folder: it has no result.json; give the folder that a search wrote")
         origin = f"'{path}'"
         fields = Fields(files.parse(files.read_bytes(path), "result", VERSION, origin), origin)
         content = files.read_bytes(weights)
@@ -248,8 +254,8 @@ class Result:
             result = cls(
                 captured=Network.from_bytes(content, f"'{weights}'"),
                 settings=fields.table("settings").rest(),
-                points=tuple(_point(entry, origin, "points") for entry in fields.items("points")),
-                baselines={p.label: p for p in (_point(e, origin, "baselines") for e in fields.items("baselines"))},
+                points=tuple(_points(fields, "points")),
+                baselines={point.label: point for point in _points(fields, "baselines")},
                 histograms=_histograms(fields.table("histograms")),
                 selected=fields.integer("selected", 0),
             )
@@ -279,26 +285,48 @@ def non_dominated(points: Iterable[OperatingPoint]) -> tuple[OperatingPoint, ...
     return tuple(front)
 
 
-def _point(entry: Any, origin: str, key: str) -> OperatingPoint:
-    return OperatingPoint.from_table(Fields(entry, f"{origin}: '{key}'"))
+def _points(fields: Fields, key: str) -> list[OperatingPoint]:
+    origin = f"{fields.origin}: '{key}'"
+    found = [OperatingPoint.from_table(Fields(entry, origin)) for entry in fields.items(key)]
+    if len({point.label for point in found}) < len(found):
+        fields.fail(f"key '{key}' has two points of the same label")
+    return found
 
 
 def _check_fits(result: Result, origin: str) -> None:
     """Refuse points that are not of the captured network, and baselines without the one that floors refer to."""
     if "float32" not in result.baselines:
         raise FileError(f"{origin}: key 'baselines' has no point 'float32'")
-    sites = result.captured.sites
+    if result.baselines["float32"].search.correct == 0:
+        raise FileError(f"{origin}: the point 'float32' is right on no sample, so that no floor can refer to it")
     for point in (*result.points, *result.baselines.values()):
-        for what, named in (("plan", point.plan.formats), ("ranges", point.ranges.sites)):
-            for site in sorted(named.keys() ^ sites.keys()):
-                other = f"'{what}' of point '{point.label}'"
-                one, another = ("the network", other) if site in sites else (other, "the network")
-                raise FileError(f"{origin}: {one} has a site '{site}', which {another} has not")
-        for site, found in point.ranges.sites.items():
-            if len(found.exponents) not in (1, sites[site].channels):
-                raise FileError(f"{origin}: the ranges of '{site}' in point '{point.label}' do not fit its channels")
-    if unknown := sorted(result.histograms.keys() - sites.keys()):
+        if (point.keep is None) != (point.label in result.baselines):
+            raise FileError(f"{origin}: key 'keep' of point '{point.label}' does not fit; baselines alone have none")
+        _check_names(result.captured, point, origin)
+    if unknown := sorted(result.histograms.keys() - result.captured.sites.keys()):
         raise FileError(f"{origin}: key 'histograms' has a site '{unknown[0]}', which the network has not")
+
+
+def _check_names(captured: Network, point: OperatingPoint, origin: str) -> None:
+    """Refuse a point that names what the network has not, or does not name what it has."""
+    sites, layers = captured.sites.keys(), {layer.name for layer in captured.layers}
+    charged = layers if point.energy is None else point.energy.layers.keys()
+    for what, names, needed, possible in (
+        ("plan", point.plan.formats.keys(), sites, sites),
+        ("ranges", point.ranges.sites.keys(), sites, sites),
+        ("zeros", point.sparsity.zeros.keys(), set(), sites),
+        ("log", {decision.site for decision in point.log}, set(), {*sites, "*"}),
+        ("blockers", set(point.blockers), set(), sites),
+        ("energy", charged, layers, {*layers, *(left.name for left in captured.leftovers)}),
+    ):
+        kind, other = "layer" if what == "energy" else "site", f"'{what}' of point '{point.label}'"
+        for name in sorted(names - possible):
+            raise FileError(f"{origin}: {other} has a {kind} '{name}', which the network has not")
+        for name in sorted(needed - names):
+            raise FileError(f"{origin}: the network has a {kind} '{name}', which {other} has not")
+    for site, found in point.ranges.sites.items():
+        if len(found.exponents) not in (1, captured.sites[site].channels):
+            raise FileError(f"{origin}: the ranges of '{site}' in point '{point.label}' do not fit its channels")
 
 
 def _is_keep(value: Any) -> bool:

@@ -8,6 +8,7 @@ function scale([low, high], [from, to], logarithmic = false) {
   const place = logarithmic ? Math.log10 : (value) => value;
   const [start, end] = [place(low), place(high)];
   const at = (value) => from + (to - from) * (end === start ? 0.5 : (place(value) - start) / (end - start));
+  at.logarithmic = logarithmic;
   at.ticks = (wanted) => (logarithmic ? powerTicks : evenTicks)(low, high, wanted);
   return at;
 }
@@ -34,8 +35,10 @@ function powerTicks(low, high, wanted) {
 
 const pen = document.createElement("canvas").getContext("2d");
 
+const family = getComputedStyle(document.body).fontFamily;
+
 function textWidth(text, font = "12px") {
-  pen.font = `${font} ${getComputedStyle(document.body).fontFamily}`;
+  pen.font = `${font} ${family}`;
   return pen.measureText(text).width;
 }
 
@@ -53,17 +56,31 @@ const drawings = new Map(); // slot -> its drawing, and the width it was drawn a
 let printing = false;
 
 /** Draw into a slot, now and whenever its width changes: draw(width) gives the picture. */
-function drawn(slot, draw) {
+function drawn(slot, draw, measured) {
   drawings.set(slot, { draw, width: 0 });
   widths.observe(slot);
-  redraw(slot);
-  return slot;
+  redraw(slot, measured);
 }
 
-function redraw(slot) {
+const waiting = [];
+
+/** A new element that draws into itself once it stands on the page; all that wait are measured before any is drawn. */
+function pictured(draw, attributes = {}) {
+  const holder = h("div", attributes);
+  if (waiting.length === 0) {
+    queueMicrotask(() => {
+      const measured = waiting.splice(0).map((each) => [...each, each[0].clientWidth]);
+      for (const [slot, drawing, width] of measured) drawn(slot, drawing, width);
+    });
+  }
+  waiting.push([holder, draw]);
+  return holder;
+}
+
+function redraw(slot, measured = slot.clientWidth) {
   const drawing = drawings.get(slot);
   const paper = slot.closest(".cards") ? PAPER / 3.5 : slot.closest(".columns") ? PAPER / 2.2 : PAPER;
-  const width = Math.round(printing ? paper : slot.clientWidth);
+  const width = Math.round(printing ? paper : measured);
   if (width < 40 || width === drawing.width) return;
   drawing.width = width;
   fill(slot, drawing.draw(width));
@@ -87,9 +104,9 @@ addEventListener("afterprint", () => redrawAll(false));
 function tip(element, ...lines) {
   const show = () => {
     const box = byId("tip");
-    box.replaceChildren(...lines.filter(Boolean).map((line) => h("div", null, line)));
+    box.replaceChildren(...lines.filter(Boolean).map((line) => h("div", line)));
     box.hidden = false;
-    const [target, own] = [element.getBoundingClientRect(), box.getBoundingClientRect()];
+    const [target, own] = [element.querySelector(".hit") ?? element, box].map((each) => each.getBoundingClientRect());
     const left = Math.max(8, Math.min(innerWidth - own.width - 8, target.left + target.width / 2 - own.width / 2));
     const above = target.top - own.height - 8;
     box.style.left = `${left}px`;
@@ -108,9 +125,18 @@ const SHAPES = [
   "M0 -7.2L7.2 0L0 7.2L-7.2 0Z", "M0 6.8L6.4 -5H-6.4Z", "M-2.2 -6.4H2.2V-2.2H6.4V2.2H2.2V6.4H-2.2V2.2H-6.4V-2.2H-2.2Z",
 ];
 
+/** The hue of a run. */
+const hue = (run) => `run-${run % SHAPES.length}`;
+
 /** The mark of a run: its own shape and hue, filled for a floor's plan and hollow for a baseline. */
 function shape(run, hollow = false) {
-  return s("g", { class: `run-${run % 6}${hollow ? " hollow" : ""}` }, s("path", { class: "shape", d: SHAPES[run % SHAPES.length] }));
+  const drawing = s("path", { class: "shape", d: SHAPES[run % SHAPES.length] });
+  return s("g", { class: hollow ? `${hue(run)} hollow` : hue(run) }, drawing);
+}
+
+/** A small drawing in a line of text. */
+function icon(...drawing) {
+  return s("svg", { viewBox: "0 0 12 12", "aria-hidden": "true" }, drawing);
 }
 
 /** The mark of a run in a line of text. */

@@ -13,22 +13,25 @@ function drawDecisions() {
     legendEntry("the floor", s("line", { class: "floorline", x1: -3, x2: 15, y1: 6, y2: 6 })),
   ]);
   fill(slot("decisions", "sites"), log.map((decision) => card(point, decision, axes)));
-  fill(slot("decisions", "table"), log.length > 0 && h("details", null,
-    h("summary", null, `All ${sum(log.map(({ trials }) => trials.length))} trials as a table`), trialsTable(log)));
+  fill(slot("decisions", "table"), log.length > 0 && h("details",
+    h("summary", `All ${sum(log.map(({ trials }) => trials.length))} trials as a table`), trialsTable(log)));
 }
 
 function decisionWords(point) {
   if (point.keep === null) return "A baseline: one format everywhere, and nothing to decide.";
-  const floor = `The floor is ${percent(point.needed)}, ${Number((100 * point.keep).toPrecision(12))} % of the float network's.`;
+  const share = Number((100 * point.keep).toPrecision(12)); // 99.5, not 99.50000000000001
+  const floor = `The floor is ${percent(point.needed)}, ${share} % of the float network's.`;
   if (point.log.length > 0) {
-    return `What was tried at each site, in order, and the accuracy on the search split with all earlier decisions in place. ${floor}`;
+    return "What was tried at each site, in order, and the accuracy on the search split with all earlier decisions in "
+      + `place. ${floor}`;
   }
   if (point.stopped) return `The search was stopped before its first decision. ${floor}`;
-  return `${floor} Even the most bits do not hold it, so nothing narrower was tried. In the way: ${point.blockers.join(", ") || "not measured"}.`;
+  const blockers = point.blockers.join(", ") || "not measured";
+  return `${floor} Even the most bits do not hold it, so nothing narrower was tried. In the way: ${blockers}.`;
 }
 
 function legendEntry(text, ...marks) {
-  return h("li", null, s("svg", { viewBox: "-2 -2 16 16", "aria-hidden": "true" }, marks), text);
+  return h("li", icon(marks), text);
 }
 
 function cross(x, y) {
@@ -41,13 +44,10 @@ function siteName(site) {
 
 function card(point, decision, axes) {
   const blocking = point.blockers.includes(decision.site);
-  const holder = h("div");
-  const box = h("article", { class: `card${blocking ? " blocking" : ""}`, "data-site": decision.site },
-    h("h3", null, h("b", null, breakable(siteName(decision.site))), h("span", null, bitsText(decision.format))),
-    holder,
-    h("p", null, because(point, decision), blocking && " It is in the way of the floor."));
-  queueMicrotask(() => drawn(holder, (width) => trialsPicture(point, decision, axes, width)));
-  return box;
+  return h("article", { class: blocking ? "card blocking" : "card", "data-site": decision.site },
+    h("h3", h("b", breakable(siteName(decision.site))), h("span", bitsText(decision.format))),
+    pictured((width) => trialsPicture(point, decision, axes, width)),
+    h("p", because(point, decision), blocking && " It is in the way of the floor."));
 }
 
 function bitsText(format) {
@@ -55,15 +55,17 @@ function bitsText(format) {
   return family === "fixed" ? `${bits} bit${bits === 1 ? "" : "s"}` : format;
 }
 
-/** Why a site kept its format, in one sentence. */
+/** Why a site kept its format, in one sentence: what the next fewer bits gave. */
 function because(point, { format, trials }) {
-  const narrower = trials.filter((trial) => !trial.holds && report.formats[trial.format].bits < report.formats[format].bits);
-  const failing = narrower.sort((one, other) => report.formats[other.format].bits - report.formats[one.format].bits)[0];
+  const bits = (trial) => report.formats[trial.format].bits;
+  const narrower = trials.filter((trial) => !trial.holds && bits(trial) < bits({ format }));
+  const failing = narrower.sort((one, other) => bits(other) - bits(one))[0];
   if (failing) return `${bitsText(failing.format)} gave ${percent(failing.accuracy)}${gap(point, failing)}.`;
   const own = trials.find((trial) => trial.format === format);
   if (own && !own.holds) return `Even ${bitsText(format)} gave ${percent(own.accuracy)}${gap(point, own)}.`;
   if (trials.length === 0) return "Nothing was tried here.";
-  return point.stopped ? "The search was stopped before fewer bits were tried." : "The floor holds down to the fewest bits tried.";
+  if (point.stopped) return "The search was stopped before fewer bits were tried.";
+  return "The floor holds down to the fewest bits tried.";
 }
 
 function gap({ needed }, { accuracy }) {
@@ -89,40 +91,46 @@ function axesOf({ log, needed }) {
 
 /** The numbers under the axis; where they are too many, some are left out, but not the one that was taken. */
 function bitLabels(formats, taken, x) {
-  const labels = formats.map((format, index) => ({ own: format === taken, bits: report.formats[format].bits, left: x(index) }));
-  const kept = labels.filter(({ own }) => own);
+  const labels = formats.map((format, index) => ({ format, left: x(index) }));
+  const kept = labels.filter(({ format }) => format === taken);
   for (const label of labels) {
-    if (!label.own && kept.every(({ left }) => Math.abs(left - label.left) >= 15)) kept.push(label);
+    if (kept.every(({ left }) => Math.abs(left - label.left) >= 15)) kept.push(label);
   }
-  return kept;
+  return kept.map(({ format, left }) => s("text", { class: format === taken ? "small strong" : "small", x: left, y: 91,
+    "text-anchor": "middle" }, report.formats[format].bits));
 }
 
 /** One site's trials; an accuracy far below the floor stands at the lower edge. */
 function trialsPicture(point, { format, trials }, { formats, top, least }, width) {
-  const [height, bottom] = [96, 66];
-  const y = scale([least, top], [bottom, 12]);
+  const y = scale([least, top], [66, 12]);
   const x = scale([0, formats.length - 1], [9, width - 9]);
-  const places = trials.map((trial) => ({ trial, across: x(formats.indexOf(trial.format)), down: y(Math.max(least, trial.accuracy)) }));
-  const label = trials.map((trial) => `${bitsText(trial.format)} ${percent(trial.accuracy)} ${trial.holds ? "holds" : "fails"}`);
-  return picture(width, height, { role: "img", "aria-label": `Tried: ${label.join(", ")}` },
+  const place = (trial) => [x(formats.indexOf(trial.format)), y(Math.max(least, trial.accuracy))];
+  const words = (trial) => [bitsText(trial.format), percent(trial.accuracy), trial.holds ? "holds" : "fails"].join(" ");
+  return picture(width, 96, { role: "img", "aria-label": `Tried: ${trials.map(words).join(", ")}` },
     s("line", { class: "floorline", x1: 0, x2: width, y1: y(point.needed), y2: y(point.needed) }),
-    s("path", { class: "path", d: places.map(({ across, down }, index) => `${index ? "L" : "M"}${across} ${down}`).join("") }),
-    bitLabels(formats, format, x).map(({ own, bits, left }) => s("text", { class: own ? "small strong" : "small", x: left,
-      y: height - 5, "text-anchor": "middle" }, bits)),
-    places.map(({ trial, across, down }) => tip(s("g", null,
-      s("circle", { class: "hit", cx: across, cy: down, r: 9 }),
-      trial.holds ? s("circle", { class: "held", cx: across, cy: down, r: 4 }) : cross(across, down),
-      trial.format === format && s("circle", { class: "taken", cx: across, cy: down, r: 7.5 })),
-    bitsText(trial.format), `${percent(trial.accuracy)} on the search split`, trial.holds ? "the floor holds" : "the floor fails")));
+    s("path", { class: "path", d: `M${trials.map((trial) => place(trial).join(" ")).join("L")}` }),
+    bitLabels(formats, format, x),
+    trials.map((trial) => trialMark(trial, ...place(trial), trial.format === format)));
+}
+
+function trialMark(trial, across, down, taken) {
+  const drawing = s("g",
+    trial.holds ? s("circle", { class: "held", cx: across, cy: down, r: 4 }) : cross(across, down),
+    taken && s("circle", { class: "taken", cx: across, cy: down, r: 7.5 }),
+    s("circle", { class: "hit", cx: across, cy: down, r: 9 }));
+  return tip(drawing, bitsText(trial.format), `${percent(trial.accuracy)} on the search split`,
+    trial.holds ? "the floor holds" : "the floor fails");
 }
 
 function trialsTable(log) {
-  const rows = log.flatMap(({ site, format, trials }, order) => trials.map((trial) => ({ ...trial, site, order: order + 1, taken: trial.format === format })));
+  const rows = log.flatMap(({ site, format, trials }, index) =>
+    trials.map((trial) => ({ ...trial, site, step: index + 1, taken: trial.format === format })));
   return table({
-    key: "trial", file: fileName("decisions"), title: "Every format tried, in order", rows, current: ({ taken }) => taken,
+    key: "trial", file: fileName("decisions"), title: "Every format tried, in order", rows,
+    current: ({ taken }) => taken,
     columns: [
       { name: "site", title: "site", kind: "text", text: ({ site }) => site, node: ({ site }) => siteName(site) },
-      number("step", "step", ({ order }) => order, String),
+      number("step", "step", ({ step }) => step, String),
       { name: "format", title: "tried", kind: "text", text: ({ format }) => format },
       number("accuracy", "accuracy, search split", ({ accuracy }) => accuracy, percent),
       number("kept", "kept", ({ kept }) => kept, ratio),

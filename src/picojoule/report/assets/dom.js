@@ -4,22 +4,23 @@
 const byId = (id) => document.getElementById(id);
 const slot = (section, name) => byId(section).querySelector(`[data-slot="${name}"]`);
 
-/** An HTML element; an attribute that is a function listens to the event of its name. */
-function h(tag, attributes, ...children) {
-  return dressed(document.createElement(tag), attributes, children);
+/** An HTML element with children, and before them, if any, attributes; one that is a function listens to its event. */
+function h(tag, ...parts) {
+  return dressed(document.createElement(tag), parts);
 }
 
 /** An SVG element. */
-function s(tag, attributes, ...children) {
-  return dressed(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+function s(tag, ...parts) {
+  return dressed(document.createElementNS("http://www.w3.org/2000/svg", tag), parts);
 }
 
-function dressed(element, attributes, children) {
-  for (const [name, value] of Object.entries(attributes ?? {})) {
+function dressed(element, [first, ...others]) {
+  const attributes = first?.constructor === Object ? first : {};
+  for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name, value);
-    else if (value !== undefined && value !== null && value !== false) element.setAttribute(name, value === true ? "" : value);
+    else if (present([value]).length > 0) element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...present(children));
+  element.append(...present(attributes === first ? others : [first, ...others]));
   return element;
 }
 
@@ -34,7 +35,7 @@ function present(children) {
   return children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false);
 }
 
-function button(text, act, attributes) {
+function button(text, act, attributes = {}) {
   return h("button", { type: "button", click: act, ...attributes }, text);
 }
 
@@ -104,7 +105,7 @@ function ratio(value) {
 }
 
 function interval(accuracy) {
-  return `${(100 * accuracy.low).toFixed(1)}–${(100 * accuracy.high).toFixed(1)} %`;
+  return `${(100 * accuracy.low).toFixed(1)}–${(100 * accuracy.high).toFixed(1)}\u00a0%`;
 }
 
 const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";

@@ -5,24 +5,24 @@ const VIEW = { height: 150, top: 14, axis: 104, rug: 118 }; // pixels from the t
 function drawValues() {
   const point = selected();
   const layer = point.layers.find((each) => each.layer === state.layer) ?? point.layers[0];
-  const choice = h("select", { id: "layer-choice", "data-key": "layer-choice", change: (event) => pickLayer(event.target.value) },
-    point.layers.map((each) => h("option", { value: each.layer, selected: each === layer }, each.layer)));
-  const why = KINDS.map(([kind]) => layer[kind] && verdict(point, layer[kind].site)).filter(Boolean);
-  const pictures = KINDS.map(([kind]) => layer[kind] ? siteValues(kind, layer[kind]) : h("p", null, `${kind}: left in float32`));
+  const options = point.layers.map((each) => h("option", { value: each.layer, selected: each === layer }, each.layer));
+  const pick = ({ target }) => pickLayer(target.value);
+  const choice = h("select", { id: "layer-choice", "data-key": "layer-choice", change: pick }, options);
+  const sites = KINDS.map(([kind]) => layer[kind] ? siteValues(kind, layer[kind]) : h("p", `${kind}: left in float32`));
+  const why = KINDS.map(([kind]) => layer[kind] && verdict(point, layer[kind].site));
   fill(slot("layers", "values"), h("div", { class: "values", id: "values" },
-    h("div", { class: "head" }, h("label", null, "Values of", choice, h("span", { class: "paper" }, layer.layer))),
-    h("div", { class: "columns" }, pictures),
-    why.map((text) => h("p", { class: "why" }, text))));
+    h("div", { class: "head" }, h("label", "Values of", choice, h("span", { class: "paper" }, layer.layer))),
+    h("div", { class: "columns" }, sites),
+    why.map((text) => text && h("p", text))));
 }
 
 function siteValues(kind, site) {
   const histogram = run().histograms[site.site];
   const title = rounds(site) ? `${kind}: ${site.format}, ${range(site)}` : `${kind}: float32`;
-  if (!histogram) return h("div", null, h("h3", null, title), h("p", null, "The run kept no histogram of these values."));
-  const holder = h("div", { class: "histogram", "data-site": site.site });
-  const box = h("div", null, h("h3", null, title), holder, h("p", null, spread(histogram, site)));
-  queueMicrotask(() => drawn(holder, (width) => histogramPicture(histogram, site, width)));
-  return box;
+  if (!histogram) return h("div", h("h3", title), h("p", "The run kept no histogram of these values."));
+  const draw = (width) => histogramPicture(histogram, site, width);
+  return h("div", h("h3", title), pictured(draw, { class: "histogram", "data-site": site.site }),
+    h("p", spread(histogram, site)));
 }
 
 /** The ends of a site's widest range. */
@@ -51,17 +51,27 @@ function histogramPicture(histogram, site, width) {
   const x = scale([from, to], [6, width - 6]);
   const most = Math.max(histogram.zeros, ...histogram.counts, 1);
   const y = scale([0, Math.log1p(most)], [VIEW.axis, VIEW.top]);
+  const words = `Values of ${site.site}. ${spread(histogram, site)}`;
+  return picture(width, VIEW.height, { role: "img", "aria-label": words },
+    rounds(site) && beyond(x, site, from, to),
+    bars(histogram, site, x, y),
+    histogram.zeros > 0 && column("zero", x(0) - 2.5, 5, y(Math.log1p(histogram.zeros))),
+    s("line", { class: "axis", x1: 0, x2: width, y1: VIEW.axis, y2: VIEW.axis }),
+    rounds(site) && grid(x, site, from, to, width),
+    valueTicks(x, width));
+}
+
+/** A bar that stands on the axis. */
+function column(kind, x, width, y) {
+  return s("rect", { class: kind, x, y, width, height: VIEW.axis - y });
+}
+
+function valueTicks(x, width) {
   const ticks = x.ticks(Math.max(2, Math.floor(width / 70)));
   const step = ticks.length > 1 ? ticks[1] - ticks[0] : 1;
   const digits = Math.max(0, Math.min(6, Math.ceil(-Math.log10(step) - 1e-9)));
-  return picture(width, VIEW.height, { role: "img", "aria-label": `Values of ${site.site}. ${spread(histogram, site)}` },
-    rounds(site) && beyond(x, site, from, to),
-    bars(histogram, site, x, y),
-    histogram.zeros > 0 && s("rect", { class: "zero", x: x(0) - 2.5, y: y(Math.log1p(histogram.zeros)), width: 5,
-      height: VIEW.axis - y(Math.log1p(histogram.zeros)) }),
-    s("line", { class: "axis", x1: 0, x2: width, y1: VIEW.axis, y2: VIEW.axis }),
-    rounds(site) && grid(x, site, from, to, width),
-    ticks.map((tick) => s("text", { class: "small", x: x(tick), y: VIEW.height - 6, "text-anchor": "middle" }, signed(tick, digits))));
+  const place = { class: "small", y: VIEW.height - 6, "text-anchor": "middle" };
+  return ticks.map((tick) => s("text", { ...place, x: x(tick) }, signed(tick, digits)));
 }
 
 function signed(value, digits) {
@@ -74,35 +84,34 @@ function bars({ low, high, counts }, site, x, y) {
   return counts.map((number, index) => {
     const left = low + index * size;
     const outside = left + size / 2 < least || left + size / 2 > most;
-    const [start, width] = size > 0 ? [x(left), x(left + size) - x(left)] : [x(low) - 3, 6];
-    const top = y(Math.log1p(number));
-    return number > 0 && s("rect", { class: `bin${outside ? " outside" : ""}`, x: start + 0.25, y: top,
-      width: Math.max(0.5, width - 0.5), height: VIEW.axis - top });
+    const [start, width] = size > 0 ? [x(left), x(left + size) - x(left)] : [x(low) - 3, 6]; // all values are one
+    const kind = outside ? "bin outside" : "bin";
+    return number > 0 && column(kind, start + 0.25, Math.max(0.5, width - 0.5), y(Math.log1p(number)));
   });
 }
 
-/** The part of the view that saturates. */
+/** The parts of the view that saturate. */
 function beyond(x, site, from, to) {
   const [least, most] = ends(site);
+  const [y, height] = [VIEW.top - 8, VIEW.axis - VIEW.top + 8];
   return [[from, Math.min(least, to)], [Math.max(most, from), to]].map(([start, end]) =>
-    end > start && s("rect", { class: "beyond", x: x(start), y: VIEW.top - 8, width: x(end) - x(start), height: VIEW.axis - VIEW.top + 8 }));
+    end > start && s("rect", { class: "beyond", x: x(start), y, width: x(end) - x(start), height }));
 }
 
 /** The grid's members as strokes under the axis, faint ones above where there are few, and the range's ends. */
 function grid(x, site, from, to, width) {
   const inside = (value) => value >= from && value <= to;
+  const stroke = (kind, y1, y2) => (value) => s("line", { class: kind, x1: x(value), x2: x(value), y1, y2 });
   const found = (members(site) ?? []).filter(inside);
-  const few = found.length <= width / 14;
-  const dense = found.length > width / 4;
-  const narrowest = 2 ** Math.min(...site.exponents);
   const widest = ends(site).filter(inside);
-  const inner = [-narrowest, narrowest].filter((end) => inside(end) && (site.signed || end > 0) && !widest.includes(end));
-  const bound = (value, kind) => s("line", { class: kind, x1: x(value), x2: x(value), y1: VIEW.top - 8, y2: VIEW.rug + 4 });
+  const narrowest = 2 ** Math.min(...site.exponents);
+  const both = site.signed ? [-narrowest, narrowest] : [narrowest];
+  const inner = both.filter((end) => inside(end) && !widest.includes(end));
   return [
-    few && found.map((value) => s("line", { class: "faint", x1: x(value), x2: x(value), y1: VIEW.top, y2: VIEW.axis })),
-    found.map((value) => s("line", { class: dense ? "member dense" : "member", x1: x(value), x2: x(value), y1: VIEW.axis, y2: VIEW.rug })),
-    widest.map((value) => bound(value, "bound")),
-    inner.map((value) => bound(value, "bound narrowest")),
+    found.length <= width / 14 && found.map(stroke("faint", VIEW.top, VIEW.axis)),
+    found.map(stroke(found.length > width / 4 ? "member dense" : "member", VIEW.axis, VIEW.rug)),
+    widest.map(stroke("bound", VIEW.top - 8, VIEW.rug + 4)),
+    inner.map(stroke("bound narrowest", VIEW.top - 8, VIEW.rug + 4)),
   ];
 }
 
@@ -111,15 +120,19 @@ function spread(histogram, site) {
   const { low, high, counts, zeros } = histogram;
   const all = sum(counts) + zeros;
   if (all === 0) return "No values.";
-  const parts = [`Float values from ${low.toPrecision(3)} to ${high.toPrecision(3)}`.replaceAll("-", "−")];
-  parts.push(zeros > 0 ? `${percent(zeros / all, 1)} of them exactly zero (the open bar)` : "none exactly zero");
-  if (!rounds(site)) return `${parts.join(", ")}.`;
-  return `${parts.join(", ")}; ${percent(site.zeros, 1)} are zero once rounded. ${clipping(histogram, site, all)} ${gridWords(site)}`;
+  const extent = `Float values from ${low.toPrecision(3)} to ${high.toPrecision(3)}`.replaceAll("-", "−");
+  const exact = zeros > 0 ? `${percent(zeros / all, 1)} of them exactly zero (the open bar)` : "none exactly zero";
+  if (!rounds(site)) return `${extent}, ${exact}.`;
+  const rounded = `${percent(site.zeros, 1)} are zero once rounded.`;
+  return [`${extent}, ${exact};`, rounded, clipping(histogram, site, all), gridWords(histogram, site)].join(" ");
 }
 
 function clipping(histogram, site, all) {
   const [low, high] = [Math.min(...site.exponents), Math.max(...site.exponents)];
-  if (low !== high) return `The ${site.exponents.length} channels have ranges of their own, ${power(low)} to ${power(high)}: the grid is the widest one's, dashes mark the narrowest.`;
+  if (low !== high) {
+    return `The ${site.exponents.length} channels have ranges of their own, ${power(low)} to ${power(high)}: `
+      + "the grid is the widest one's, dashes mark the narrowest.";
+  }
   const share = outside(histogram, site) / all;
   if (share === 0) return "None lie beyond the range.";
   return `About ${share < 0.0001 ? "0.01 % or less" : percent(share)} lie beyond the range and saturate.`;
@@ -129,7 +142,7 @@ function clipping(histogram, site, all) {
 function outside({ low, high, counts }, site) {
   const [least, most] = ends(site);
   const size = (high - low) / counts.length;
-  if (size === 0) return low < least || low > most ? counts[0] : 0;
+  if (size === 0) return low < least || low > most ? sum(counts) : 0;
   return sum(counts.map((number, index) => {
     const left = low + index * size;
     const inside = Math.max(0, Math.min(left + size, most) - Math.max(left, least));
@@ -137,14 +150,11 @@ function outside({ low, high, counts }, site) {
   }));
 }
 
-function gridWords(site) {
-  const bits = bitsOf(site);
+function gridWords(histogram, site) {
   const found = members(site);
-  const off = ends(site)[1] > 2.5 * reachOf(site) ? ` The range ends out of sight, at ${power(Math.max(...site.exponents))}.` : "";
-  return (found ? `The strokes are the ${found.length} numbers of the grid.` : `The ${bits}-bit grid is too fine to draw.`) + off;
-}
-
-function reachOf(site) {
-  const { low, high } = run().histograms[site.site];
-  return Math.max(Math.abs(low), Math.abs(high)) || 1;
+  const [from, to] = view(histogram, site);
+  const seen = ends(site).some((end) => end !== 0 && end >= from && end <= to);
+  const fine = `The ${bitsOf(site)}-bit grid is too fine to draw.`;
+  const words = found ? `The strokes are the ${found.length} numbers of the grid.` : fine;
+  return seen ? words : `${words} The range ends out of sight, at ${power(Math.max(...site.exponents))}.`;
 }

@@ -7,14 +7,20 @@ function drawLayers() {
   const point = selected();
   const eight = run().points.find(({ label }) => label === "fixed8");
   const compared = eight !== point && eight?.energy_pj && point.energy_pj !== null ? eight : null;
+  const tick = icon(s("line", { class: "tick8", x1: 6, x2: 6, y1: -1, y2: 13 }));
   drawn(slot("layers", "picture"), (width) => layersPicture(point, compared, width));
-  const icon = (...drawing) => s("svg", { viewBox: "0 0 12 12", "aria-hidden": "true" }, drawing);
-  const patch = (hue, title) => h("span", null, icon(s("rect", { class: hue, width: 12, height: 12, rx: 2 })), title);
   fill(slot("layers", "legend"),
-    point.energy_pj !== null && patch("compute", "compute"), patch("weights", "weights"), patch("activations", "inputs and activations"),
+    point.energy_pj !== null && patch("compute", "compute"),
+    patch("weights", "weights"),
+    patch("activations", "inputs and activations"),
     point.energy_pj !== null && patch("dram", "DRAM"),
-    compared && h("span", null, icon(s("line", { class: "tick8", x1: 6, x2: 6, y1: -1, y2: 13 })), "the layer with 8 bits everywhere"));
+    compared && h("span", tick, "the layer with 8 bits everywhere"));
   fill(slot("layers", "table"), layersTable(point));
+}
+
+/** A line of a legend: a hue and what it stands for. */
+function patch(hue, title) {
+  return h("span", icon(s("rect", { class: hue, width: 12, height: 12, rx: 2 })), title);
 }
 
 function bitsOf(site) {
@@ -27,25 +33,29 @@ function widest(layers) {
 }
 
 function layersPicture(point, eight, width) {
-  const layers = point.layers;
-  const wide = width > 560;
+  const { layers } = point;
+  const wide = width > 560; // a name stands beside its bars, else above them
   const names = Math.ceil(Math.max(...layers.map(({ layer }) => textWidth(layer, "600 12px"))));
   const left = wide ? Math.min(names, width * 0.24) + 16 : 0;
   const priced = point.energy_pj !== null;
   const bits = { left, right: priced ? left + (width - left) * 0.34 : width };
-  const energies = { left: bits.right + 14, right: width - 60 };
   const [head, step, bar] = wide ? [20, 30, 0] : [20, 46, 16];
   const longest = Math.max(...layers.map((layer) => Math.max(layer.energy_pj ?? 0, eightOf(eight, layer))));
-  const x = scale([0, longest || 1], [energies.left, energies.right]);
-  return picture(width, head + layers.length * step + 2, { role: "img", "aria-label": "Bits and energy of each layer; the table below has the figures" },
-    s("text", { x: bits.left, y: 12 }, "bits"), priced && s("text", { x: energies.left, y: 12 }, "energy per inference"),
+  const x = scale([0, longest || 1], [bits.right + 14, width - 60]);
+  const row = (layer, top) => [
+    s("rect", { class: "back", x: -6, y: top, width: width + 12, height: step, rx: 5 }),
+    s("text", { class: "strong", y: top + (wide ? 19 : 14) }, fitted(layer.layer, wide ? left - 16 : width)),
+    bitBars(layer, bits, top + bar + 4, widest(layers)),
+    priced && energyBar(layer, eightOf(eight, layer), x, top + bar + 6, width),
+  ];
+  const words = "Bits and energy of each layer; the table below has the figures";
+  return picture(width, head + layers.length * step + 2, { role: "img", "aria-label": words },
+    s("text", { x: bits.left, y: 12 }, "bits"),
+    priced && s("text", { x: x(0), y: 12 }, "energy per inference"),
     layers.map((layer, index) => {
-      const top = head + index * step;
-      return tip(s("g", { class: `row${layer.layer === state.layer ? " picked" : ""}`, click: () => pickLayer(layer.layer) },
-        s("rect", { class: "back", x: -6, y: top, width: width + 12, height: step, rx: 5 }),
-        s("text", { class: "strong", x: 0, y: wide ? top + 19 : top + 14 }, fitted(layer.layer, wide ? left - 16 : width)),
-        bitBars(layer, bits, top + bar + 4, widest(layers)),
-        priced && energyBar(layer, eightOf(eight, layer), x, top + bar + 6, width)), ...told(layer));
+      const kind = layer.layer === state.layer ? "row picked" : "row";
+      const drawing = s("g", { class: kind, click: () => pickLayer(layer.layer) }, row(layer, head + index * step));
+      return tip(drawing, ...told(layer));
     }));
 }
 
@@ -91,38 +101,37 @@ function layersTable(point) {
   const total = (of) => rows.every((row) => of(row) !== null) ? sum(rows.map(of)) : null;
   const all = { layer: "all", macs: total(({ macs }) => macs), energy_pj: point.energy_pj };
   for (const [part] of PARTS) all[`${part}_pj`] = total((row) => row[`${part}_pj`]);
-  const priced = (name, title) => ({ name, title, group: "energy", leads: name === "compute_pj", text: (row) => energy(row[name]),
-    value: (row) => row[name] });
+  const shown = (row) => row === all ? "all" : button(row.layer, () => pickLayer(row.layer), { class: "link",
+    "data-key": `layer-${row.layer}`, "aria-label": `Show the values of ${row.layer}` });
+  const priced = (name, title, leads = false) =>
+    ({ ...number(name, title, (row) => row[name], energy), group: "energy", leads });
   return table({
     key: "layer", file: fileName("layers"), title: `Every layer at ${pointName(point)}`, rows, foot: all,
     current: ({ layer }) => layer === state.layer,
     columns: [
-      { name: "layer", title: "layer", kind: "text", text: ({ layer }) => layer, node: layerButton },
-      { name: "macs", title: "MACs", text: ({ macs }) => count(macs), value: ({ macs }) => macs },
+      { name: "layer", title: "layer", kind: "text", text: ({ layer }) => layer, node: shown },
+      number("macs", "MACs", ({ macs }) => macs, count),
       ...KINDS.flatMap(([kind]) => siteColumns(kind)),
-      ...PARTS.map(([part, title]) => priced(`${part}_pj`, title)),
+      ...PARTS.map(([part, title], index) => priced(`${part}_pj`, title, index === 0)),
       priced("energy_pj", "all"),
     ],
   });
-
-  function layerButton({ layer }) {
-    if (layer === "all") return "all";
-    return button(layer, () => pickLayer(layer), { class: "link", "data-key": `layer-${layer}`, "aria-label": `Show the values of ${layer}` });
-  }
 }
 
-/** Format, range and zeros of a layer's inputs or weights; the row of totals has none. */
+/** Format, range and zeros of a layer's inputs or weights; in float32 and in the row of totals there is little. */
 function siteColumns(kind) {
-  const of = (give) => (row) => row[kind] === undefined ? "" : row[kind] === null ? "" : give(row[kind]);
+  const of = (give) => (row) => row[kind] ? give(row[kind]) : "";
+  const saved = (name, give) => ({ name: `${kind}_${name}`, shown: false, value: of(give) });
+  const shown = (name, text, more) => ({ name: `${kind}_${name}`, title: name, group: kind, text, ...more });
+  const last = of((site) => Math.max(...site.exponents));
   return [
     { name: `${kind}_format`, shown: false, value: (row) => row[kind]?.format ?? "float32" },
-    { name: `${kind}_bits`, title: "bits", group: kind, leads: true, text: (row) => row[kind] === undefined ? "" : bitsOf(row[kind]) },
-    { name: `${kind}_range`, title: "range", group: kind, saved: false, text: of((site) => rounds(site) ? range(site) : ""),
-      value: (row) => row[kind] ? Math.max(...row[kind].exponents) : null },
-    { name: `${kind}_exponent_low`, shown: false, value: of((site) => Math.min(...site.exponents)) },
-    { name: `${kind}_exponent_high`, shown: false, value: of((site) => Math.max(...site.exponents)) },
-    { name: `${kind}_signed`, shown: false, value: of((site) => String(site.signed)) },
-    { name: `${kind}_zeros`, title: "zeros", group: kind, text: of((site) => percent(site.zeros, 0)), value: of((site) => site.zeros) },
+    shown("bits", (row) => row[kind] === undefined ? "" : bitsOf(row[kind]), { leads: true }),
+    shown("range", of((site) => rounds(site) ? range(site) : ""), { value: last, saved: false }),
+    saved("exponent_low", (site) => Math.min(...site.exponents)),
+    saved("exponent_high", (site) => Math.max(...site.exponents)),
+    saved("signed", (site) => String(site.signed)),
+    shown("zeros", of((site) => percent(site.zeros, 0)), { value: of((site) => site.zeros) }),
   ];
 }
 

@@ -19,21 +19,21 @@ function floorWord(point) {
 function select(index, point) {
   state.run = index;
   state.points[index] = report.runs[index].points.indexOf(point);
-  const parts = new URLSearchParams(several ? { run: run().name, point: point.label } : { point: point.label });
-  location.hash = parts;
+  const name = several ? { run: run().name } : {};
+  location.hash = new URLSearchParams({ ...name, point: point.label });
   draw();
-  announce(`${several ? `${run().name}, ` : ""}${pointName(point)}: ${energy(point.energy_pj)}, ${percent(point.report.value)}`);
+  announce(present([name.run, pointName(point), energy(point.energy_pj), percent(point.report.value)]).join(", "));
 }
 
-/** Take the selection from the address; one that names nothing of this page changes nothing. */
+/** Take the selection from the address, and say whether it is another; one that names nothing here changes nothing. */
 function follow() {
   const asked = new URLSearchParams(location.hash.slice(1));
   const index = several ? report.runs.findIndex(({ name }) => name === asked.get("run")) : 0;
   const point = report.runs[index]?.points.findIndex(({ label }) => label === asked.get("point")) ?? -1;
-  if (point < 0 || (index === state.run && point === state.points[index])) return;
+  if (point < 0 || (index === state.run && point === state.points[index])) return false;
   state.run = index;
   state.points[index] = point;
-  draw();
+  return true;
 }
 
 function draw() {
@@ -56,39 +56,59 @@ function greediest({ layers }) {
 
 function drawChooser() {
   const point = selected();
-  const option = (title, value, chosen) => h("option", { value, selected: chosen }, title);
   fill(byId("chooser"),
-    several && h("label", null, "Run", h("select", { id: "run-choice", "data-key": "run-choice",
-      change: ({ target }) => select(Number(target.value), report.runs[target.value].points[state.points[target.value]]) },
-    report.runs.map(({ name }, index) => option(name, index, index === state.run)))),
-    h("label", null, "Point", h("select", { id: "point-choice", "data-key": "point-choice",
-      change: ({ target }) => select(state.run, run().points[target.value]) },
-    run().points.map((each, index) => option(pointName(each), index, each === point)))),
+    several && choice("Run", "run-choice", report.runs.map(({ name }) => name), state.run,
+      (index) => select(index, report.runs[index].points[state.points[index]])),
+    choice("Point", "point-choice", run().points.map(pointName), state.points[state.run],
+      (index) => select(state.run, run().points[index])),
     h("output", { for: "point-choice" }, `${energy(point.energy_pj)} · ${percent(point.report.value)}`));
+}
+
+function choice(title, id, names, chosen, act) {
+  const options = names.map((name, value) => h("option", { value, selected: value === chosen }, name));
+  const change = ({ target }) => act(Number(target.value));
+  return h("label", title, h("select", { id, "data-key": id, change }, options));
 }
 
 function drawHeadline() {
   const point = selected();
-  const { network } = run();
-  fill(byId("title"), several ? `${report.runs.length} runs side by side` : run().title);
+  const { title, strategy, platform, platform_title: told, network, facts } = run();
+  const size = `${network.layers.length} layers, ${count(network.macs)} MACs`;
+  const where = `platform ${platform}${told && ` (${told})`}`;
+  fill(byId("title"), several ? `${report.runs.length} runs side by side` : title);
   fill(byId("lede"), several ? "Energy and accuracy of quantised networks, each with its proof."
-    : [`${network.layers.length} layers, ${count(network.macs)} MACs · ${run().strategy} search · platform ${run().platform}`,
-      run().platform_title && ` (${run().platform_title})`]);
-  fill(byId("headline-title"), several ? [mark(state.run), `${run().title}, ${pointName(point)}`] : `At ${pointName(point)}`);
-  fill(slot("headline", "tiles"),
-    tile("main", "energy per inference", energy(point.energy_pj), `on ${run().platform}`),
-    tile("", "against 16 bits", saving(point.of_16_bits), against(point.of_16_bits, "fixed16")),
-    tile("", "against 8 bits", saving(point.of_8_bits), against(point.of_8_bits, "fixed8")),
-    tile("", "accuracy, report split", percent(point.report.value),
-      `95 % interval ${interval(point.report)}`, `${figure(point.report.correct)} of ${count(point.report.total)} right`),
-    floorTile(point));
-  fill(slot("headline", "remarks"), point.remarks.length > 0 && h("ul", { class: "remarks" }, point.remarks.map((text) => h("li", null, text))));
-  fill(slot("headline", "facts"), run().facts.map(([label, value]) => h("div", null, h("dt", null, label), h("dd", null, value))));
+    : [size, `${strategy} search`, where].join(" · "));
+  fill(byId("headline-title"), several ? [mark(state.run), `${title}, `] : "At ", pointName(point));
+  fill(slot("headline", "tiles"), tiles(point));
+  fill(slot("headline", "remarks"),
+    point.remarks.length > 0 && h("ul", { class: "remarks" }, point.remarks.map((text) => h("li", text))));
+  fill(slot("headline", "facts"), facts.map(([label, value]) => h("div", h("dt", label), h("dd", value))));
 }
 
-function tile(kind, label, value, ...below) {
-  return h("div", { class: `tile ${kind}`, "data-tile": label }, h("p", null, label), value instanceof Node ? value : h("p", { class: "value" }, value),
-    below.filter(Boolean).map((text) => h("p", null, text)));
+function tiles(point) {
+  const { correct, total } = point.report;
+  const right = Number.isInteger(correct) ? count(correct) : correct.toFixed(1); // scores may add up to a fraction
+  return [
+    tile("energy per inference", { class: "main" }, energy(point.energy_pj), `on ${run().platform}`),
+    tile("against 16 bits", {}, saving(point.of_16_bits), against(point.of_16_bits, "fixed16")),
+    tile("against 8 bits", {}, saving(point.of_8_bits), against(point.of_8_bits, "fixed8")),
+    tile("accuracy, report split", {}, percent(point.report.value), `95 % interval ${interval(point.report)}`,
+      `${right} of ${count(total)} right`),
+    floorTile(point),
+  ];
+}
+
+function tile(label, { class: kind = "", tone = "" }, value, ...below) {
+  return h("div", { class: `tile ${kind}`, "data-tile": label },
+    h("p", label), h("p", { class: `value ${tone}` }, value), below.map((text) => h("p", text)));
+}
+
+function floorTile(point) {
+  const kept = ["search", "report"].filter((split) => point[split].kept !== null)
+    .map((split) => `${ratio(point[split].kept)} kept, ${split} split`);
+  if (point.keep === null) return tile("accuracy floor", {}, "baseline", ...kept);
+  const [sign, tone] = point.holds ? ["✓", "good"] : ["✗", "bad"];
+  return tile(`accuracy floor ${point.label}`, { tone }, `${sign} ${floorWord(point)}`, ...kept);
 }
 
 function saving(share) {
@@ -101,25 +121,16 @@ function against(share, label) {
   return share === null ? "no figure to compare with" : `${ratio(share)} of ${energy(baseline.energy_pj)}`;
 }
 
-/** A count of right samples; a metric's scores may add up to a fraction. */
-function figure(correct) {
-  return Number.isInteger(correct) ? count(correct) : correct.toFixed(1);
-}
-
-function floorTile(point) {
-  const kept = ["search", "report"].filter((split) => point[split].kept !== null)
-    .map((split) => `${ratio(point[split].kept)} kept, ${split} split`);
-  if (point.keep === null) return tile("", "accuracy floor", "baseline", ...kept);
-  const word = h("p", { class: `value ${point.holds ? "good" : "bad"}` }, `${point.holds ? "✓" : "✗"} ${floorWord(point)}`);
-  return tile("", `accuracy floor ${point.label}`, word, ...kept);
-}
-
 function drawRest() {
-  fill(slot("float", "list"), selected().in_float.map((text) => h("li", null, text)));
-  const command = (title, text) => h("div", { class: "command" }, h("pre", null, h("code", null, words(text))), copyButton(`Copy ${title}`, () => text));
+  const { shell, python } = run().rerun;
+  fill(slot("float", "list"), selected().in_float.map((text) => h("li", text)));
   fill(slot("rerun", "commands"),
-    run().rerun.shell ? command("command", run().rerun.shell) : h("p", null, "This run was asked for in Python, with objects of its own."),
-    command("Python", run().rerun.python));
+    shell ? command("command", shell) : h("p", "This run was asked for in Python, with objects of its own."),
+    command("Python", python));
+}
+
+function command(title, text) {
+  return h("div", { class: "command" }, h("pre", h("code", words(text))), copyButton(`Copy ${title}`, () => text));
 }
 
 /** A line of code that breaks between its words only. */
@@ -130,17 +141,22 @@ function words(text) {
 function drawData() {
   const text = JSON.stringify(report, null, 1);
   const area = h("textarea", { readonly: true, "aria-label": "The data as JSON", spellcheck: "false" });
-  const shown = h("details", { toggle: () => { area.value = text; } }, h("summary", null, `Show it (${Math.ceil(text.length / 1024)} KiB)`), area);
-  fill(slot("data", "json"), h("div", { class: "actions" }, copyButton("Copy JSON", () => text),
-    button("Download JSON", () => download("picojoule-report.json", "application/json", text))), shown);
+  const show = () => { area.value = text; };
+  fill(slot("data", "json"),
+    h("div", { class: "actions" },
+      copyButton("Copy JSON", () => text),
+      button("Download JSON", () => download("picojoule-report.json", "application/json", text))),
+    h("details", { toggle: show }, h("summary", `Show it (${Math.ceil(text.length / 1024)} KiB)`), area));
 }
 
 /** The theme: the reader's system's, until the button is pressed. */
 function theme() {
-  const dark = () => (document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-  const name = () => { byId("theme").textContent = dark() ? "Light" : "Dark"; };
-  byId("theme").addEventListener("click", () => { document.documentElement.dataset.theme = dark() ? "light" : "dark"; name(); });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", name);
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const { dataset } = document.documentElement;
+  const other = () => (dataset.theme ?? (system.matches ? "dark" : "light")) === "dark" ? "light" : "dark";
+  const name = () => { byId("theme").textContent = other() === "dark" ? "Dark theme" : "Light theme"; };
+  byId("theme").addEventListener("click", () => { dataset.theme = other(); name(); });
+  system.addEventListener("change", name);
   name();
 }
 
@@ -150,4 +166,4 @@ theme();
 drawData();
 follow();
 draw();
-addEventListener("hashchange", follow);
+addEventListener("hashchange", () => { if (follow()) draw(); });

@@ -1,29 +1,72 @@
-// Several runs side by side, and one run's plans under every platform.
+// Operating points as tables: of one run, of several side by side with their bits, and under every platform.
 
 function drawRuns() {
-  fill(slot("runs", "table"), pointsTable(report.runs.keys().toArray()));
+  fill(slot("runs", "table"), pointsTable([...report.runs.keys()]));
+  fill(slot("bits", "legend"), KINDS.map(([kind, hue]) => patch(hue, kind)));
   fill(slot("bits", "pictures"), report.runs.map((each, index) => {
     const point = each.points[state.points[index]];
-    const holder = h("div");
-    queueMicrotask(() => drawn(holder, (width) => bitsPicture(point, width)));
     return h("div", { "data-run": index },
-      h("h3", null, mark(index), each.name),
-      h("p", { class: "says" }, `${pointName(point)}, ${energy(point.energy_pj)}`), holder);
+      h("h3", mark(index), each.name),
+      h("p", { class: "says" }, `${pointName(point)}, ${energy(point.energy_pj)}`),
+      pictured((width) => bitsPicture(point, width)));
   }));
 }
 
-function bitsPicture(point, width) {
-  const left = Math.min(Math.ceil(Math.max(...point.layers.map(({ layer }) => textWidth(layer)))), width * 0.4) + 12;
-  const [step, most] = [28, widest(point.layers)];
-  return picture(width, point.layers.length * step, { role: "img", "aria-label": `Bits of inputs and weights: ${bitsWords(point)}` },
-    point.layers.map((layer, index) => tip(s("g", null,
-      s("rect", { class: "hit", x: 0, y: index * step, width, height: step }),
-      s("text", { x: 0, y: index * step + 18 }, fitted(layer.layer, left - 12)),
-      bitBars(layer, { left, right: width }, index * step + 3, most)), ...told(layer))));
+/** The points of some runs; of several runs only those with a floor. */
+function pointsTable(runs) {
+  const rows = runs.flatMap((index) => report.runs[index].points
+    .filter((point) => !several || point.keep !== null)
+    .map((point) => ({ point, index, run: report.runs[index] })));
+  const ofRun = (name, title, text, more) => ({ name, title, text, kind: "text", shown: several, ...more });
+  const alone = (column) => ({ ...column, shown: !several });
+  return table({
+    key: "points", file: several ? "runs" : fileName("points"), rows,
+    title: several ? "Runs and floors" : "Operating points and baselines",
+    current: ({ point, index }) => isSelected({ point, run: index }),
+    columns: [
+      ofRun("run", "run", ({ run }) => run.name, { kind: "wrap", node: ({ run, index }) => [mark(index), run.name] }),
+      { name: "keep", title: several ? "keep" : "point", kind: "text", text: labelOf, node: chooser },
+      { name: "floor", title: "floor", kind: "text", text: ({ point }) => floorWord(point) },
+      number("energy_pj", "energy", ({ point }) => point.energy_pj, energy),
+      number("of_16_bits", "of 16 bits", ({ point }) => point.of_16_bits, ratio),
+      number("of_8_bits", "of 8 bits", ({ point }) => point.of_8_bits, ratio),
+      alone(number("search_accuracy", "search split", ({ point }) => point.search.value, percent)),
+      alone(number("search_kept", "kept", ({ point }) => point.search.kept, ratio)),
+      number("report_accuracy", "report split", ({ point }) => point.report.value, percent),
+      { ...number("report_low", "95 %", ({ point }) => point.report.low), text: ({ point }) => interval(point.report) },
+      { name: "report_high", shown: false, value: ({ point }) => point.report.high },
+      number("report_kept", "kept", ({ point }) => point.report.kept, ratio),
+      alone({ name: "front", title: "on the front", kind: "text", text: ({ point }) => point.front ? "yes" : "" }),
+      ofRun("strategy", "strategy", ({ run }) => run.strategy),
+      ofRun("platform", "platform", ({ run }) => run.platform),
+      ofRun("network", "network and data", ({ run }) => run.title, { kind: "wrap" }),
+    ],
+  });
 }
 
-function bitsWords(point) {
-  return point.layers.map((layer) => `${layer.layer} ${bitsOf(layer.inputs)} and ${bitsOf(layer.weights)}`).join(", ");
+const labelOf = ({ point }) => point.label;
+
+/** A point's name as the button that selects it. */
+function chooser({ point, index, run }) {
+  return button(point.label, () => select(index, point), {
+    class: "link", "data-key": `point-${index}-${point.label}`,
+    "aria-label": several ? `Select ${run.name}, ${pointName(point)}` : `Select ${pointName(point)}`,
+  });
+}
+
+function bitsPicture(point, width) {
+  const names = point.layers.map(({ layer }) => textWidth(layer));
+  const left = Math.min(Math.ceil(Math.max(...names)), width * 0.4) + 12;
+  const [step, most] = [28, widest(point.layers)];
+  const row = (layer, top) => [
+    s("rect", { class: "hit", y: top, width, height: step }),
+    s("text", { y: top + 18 }, fitted(layer.layer, left - 12)),
+    bitBars(layer, { left, right: width }, top + 3, most),
+  ];
+  const words = point.layers.map((layer) => `${layer.layer} ${bitsOf(layer.inputs)} and ${bitsOf(layer.weights)}`);
+  const label = `Bits of inputs and weights: ${words.join(", ")}`;
+  return picture(width, point.layers.length * step, { role: "img", "aria-label": label },
+    point.layers.map((layer, index) => tip(s("g", row(layer, index * step)), ...told(layer))));
 }
 
 function drawPlatforms() {
@@ -33,44 +76,52 @@ function drawPlatforms() {
   fill(slot("platforms", "table"), table({
     key: "platform", file: fileName("platforms"), title: "Energy per inference, and its rank among the plans", rows,
     columns: [
-      { name: "platform", title: "platform", kind: "text", text: ({ platform }) => platform,
-        node: ({ platform, title, own }) => h("span", { title }, platform, own && " (this run's)") },
+      { name: "platform", title: "platform", kind: "text", text: ({ platform }) => platform, node: platformName },
       ...points.map((point) => ({
-        name: `${point.label}_pj`, title: point.label, current: point === selected(),
-        text: ({ energies }) => energy(energies[point.label]), value: ({ energies }) => energies[point.label],
-        node: ({ energies, ranks }) => [energy(energies[point.label]),
-          energies[point.label] !== null && h("span", { class: "rank", "aria-label": `rank ${ranks[point.label]}` }, ranks[point.label])],
+        ...number(`${point.label}_pj`, point.label, ({ energies }) => energies[point.label], energy),
+        current: point === selected(),
+        node: ({ energies, ranks }) => [energy(energies[point.label]), rank(ranks[point.label])],
       })),
     ],
   }));
 }
 
-/** The place of each energy among them, from 1; equal ones share theirs. */
+function platformName({ platform, title, own }) {
+  return h("span", { title }, platform, own && " (this run's)");
+}
+
+function rank(place) {
+  return place && h("span", { class: "rank" }, h("span", { class: "unseen" }, "rank "), place);
+}
+
+/** The place of each known energy among them, from 1; equal ones share theirs. */
 function ranks(energies) {
-  const known = Object.values(energies).filter((pj) => pj !== null);
-  return Object.fromEntries(Object.entries(energies).map(([label, pj]) => [label, 1 + known.filter((other) => other < pj).length]));
+  const known = Object.entries(energies).filter(([, pj]) => pj !== null);
+  return Object.fromEntries(known.map(([label, pj]) => [label, 1 + known.filter(([, other]) => other < pj).length]));
 }
 
 /** Where another platform orders the plans differently, one sentence each with a pair that changes places. */
 function orderWords(ranking) {
   const own = ranking.find((platform) => platform.own);
   if (!own) return "";
-  const found = ranking.filter((platform) => platform !== own).map((platform) => {
-    const swapped = exchanged(own.energies, platform.energies);
-    return swapped && `On ${platform.platform} the order differs: ${swapped[1]} takes less than ${swapped[0]} there, and more on ${own.platform}.`;
+  const found = ranking.map(({ platform, energies }) => {
+    const [less, more] = exchanged(own.energies, energies) ?? [];
+    const differs = `On ${platform} the order differs`;
+    return more && `${differs}: ${more} takes less than ${less} there, and more on ${own.platform}.`;
   }).filter(Boolean);
   return found.length ? found.join(" ") : "Every platform orders these plans alike.";
-}
-
-function nameOf(label) {
-  return pointName(run().points.find((point) => point.label === label));
 }
 
 /** Two plans whose order is one way here and the other way there. */
 function exchanged(here, there) {
   const labels = Object.keys(here).filter((label) => here[label] !== null && (there[label] ?? null) !== null);
   for (const one of labels) {
-    for (const other of labels) if (here[one] < here[other] && there[one] > there[other]) return [one, other].map(nameOf);
+    const other = labels.find((label) => here[one] < here[label] && there[one] > there[label]);
+    if (other !== undefined) return [one, other].map(nameOf);
   }
   return null;
+}
+
+function nameOf(label) {
+  return pointName(run().points.find((point) => point.label === label));
 }

@@ -1,10 +1,11 @@
 // Tables, sorted by their headings and saved as CSV. A column is {name, title, text(row)} and, where they differ from
-// the text, value(row) to sort by and save, and node(row) to show. `group` puts neighbours under one heading; `kind` is
-// "text" or "wrap" for words, nothing for numbers; `saved: false` keeps a column out of the file, `shown: false` off the page.
+// the text, value(row) to sort by and save, and node(row) to show. `group` puts neighbours under one heading and marks
+// its first by `leads`; `kind` is "text" or "wrap" for words, nothing for numbers; `saved: false` keeps a column out of
+// the file, `shown: false` off the page.
 
 const orders = new Map(); // by which column each table is sorted, so that one made anew keeps its order
 
-/** A titled table; `rows` in the order of the data, `foot` one more row that stays last, `current(row)` the selected. */
+/** A titled table: `rows` in the order of the data, `foot` one more that stays last; `current(row)` marks rows. */
 function table(given) {
   const { key, title, file, rows, foot, current } = given;
   const columns = given.columns.filter(({ shown }) => shown !== false);
@@ -24,10 +25,15 @@ function table(given) {
       button("CSV", save, { class: "quiet screen", "data-key": `${key}-csv`, "aria-label": `CSV: ${title}` })),
     h("div", { class: "scroll" },
       h("table", { id: key, "aria-labelledby": `${key}-name` },
-        h("thead", null, groups(columns), h("tr", null, columns.map((column, index) => heading(key, column, index, sort)))),
-        h("tbody", null, sorted.map((row) => h("tr", { "aria-current": current?.(row) && "true" }, cells(row)))),
-        foot && h("tfoot", null, h("tr", null, cells(foot))))));
+        h("thead", groups(columns), h("tr", columns.map((column, index) => heading(key, column, index, sort)))),
+        h("tbody", sorted.map((row) => h("tr", { "aria-current": current?.(row) && "true" }, cells(row)))),
+        foot && h("tfoot", h("tr", cells(foot))))));
   return frame;
+}
+
+/** A column of numbers, saved as they are. */
+function number(name, title, of, text) {
+  return { name, title, value: of, text: (row) => text(of(row)) };
 }
 
 /** The next order: numbers from the greatest and words from A, then the other way round, then as the data has them. */
@@ -43,7 +49,8 @@ function heading(key, column, index, sort) {
   const order = orders.get(key);
   const sorting = order?.name !== column.name ? "none" : order.down ? "descending" : "ascending";
   const told = column.group && `${column.group}: ${column.title}`;
-  return h("th", { scope: "col", class: classes(column, index), "aria-sort": sorting, "aria-current": column.current && "true" },
+  const current = column.current && "true";
+  return h("th", { scope: "col", class: classes(column, index), "aria-sort": sorting, "aria-current": current },
     button(column.title, () => sort(column), { "data-key": `${key}-${column.name}`, "aria-label": told }));
 }
 
@@ -55,7 +62,7 @@ function groups(columns) {
     if (group && group === spans.at(-1)?.group) spans.at(-1).width += 1;
     else spans.push({ group, width: 1 });
   }
-  return h("tr", null, spans.map(({ group, width }) =>
+  return h("tr", spans.map(({ group, width }) =>
     group ? h("th", { scope: "colgroup", colspan: width, class: "group" }, group) : h("td", { colspan: width })));
 }
 
@@ -66,7 +73,8 @@ function cell(column, row, index) {
 }
 
 function classes(column, index) {
-  const found = [index === 0 && "first", column.kind && "text", column.kind === "wrap" && "wrap", column.leads && "group"];
+  const { kind, leads } = column;
+  const found = [index === 0 && "first", kind && "text", kind === "wrap" && "wrap", leads && "group"];
   return found.filter(Boolean).join(" ") || null;
 }
 

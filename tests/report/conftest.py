@@ -1,0 +1,82 @@
+"""Chromium for the tests of the page, and small real runs of every kind to draw."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+from tests.jobs import small
+from tests.report.browser import ARGUMENTS, Reader
+
+import picojoule as pj
+from picojoule.report.document import document
+
+ABOUT = {"model": "net.py:trained", "data": "digits"}
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One headless Chromium for all tests. Absent, they are skipped, or fail if all tests are required."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        reason = "needs Chromium (Debian: apt install chromium)"
+        if os.environ.get("PICOJOULE_REQUIRE_ALL") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=found, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def reader(chromium: Browser, tmp_path: Path) -> Iterator[Reader]:
+    """Opens pages; when the test is over, none of them may have erred or asked for anything but itself."""
+    made = Reader(chromium, tmp_path)
+    yield made
+    made.close()
+    assert made.wrong == []
+
+
+@pytest.fixture(scope="session")
+def greedy() -> pj.Result:
+    """Two floors, layer by layer."""
+    return pj.search(small.trained(), small.few(300), keep=(0.97, 0.8), bits=(1, 8), observer="mse", about=ABOUT)
+
+
+@pytest.fixture(scope="session")
+def one(greedy: pj.Result) -> dict[str, Any]:
+    """The document of one run."""
+    return document({"runs/greedy": greedy})
+
+
+@pytest.fixture(scope="session")
+def uniform() -> pj.Result:
+    """One format for all sites, ranges by channel, a platform without a figure for float32."""
+    return pj.search(
+        small.trained(),
+        small.few(300),
+        keep=0.9,
+        strategy="uniform",
+        rescale="channel",
+        platform="envision",
+        about=ABOUT,
+    )
+
+
+@pytest.fixture(scope="session")
+def unreachable() -> pj.Result:
+    """A floor that one bit everywhere cannot hold."""
+    with pytest.raises(pj.UnreachableFloorError) as raised:
+        pj.search(small.trained(), small.few(), keep=1.0, bits=(1, 1), about=ABOUT)
+    found: pj.Result = raised.value.result
+    return found
+
+
+@pytest.fixture(scope="session")
+def three(greedy: pj.Result, uniform: pj.Result, unreachable: pj.Result) -> dict[str, Any]:
+    """The document of three runs."""
+    return document({"runs/greedy": greedy, "runs/uniform": uniform, "runs/unreachable": unreachable})
