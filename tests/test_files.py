@@ -1,6 +1,7 @@
 """The project's own files: whole or not at all, and read strictly."""
 
 import errno
+import io
 import itertools
 import json
 import os
@@ -13,8 +14,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save
 from tests.lives import Life, dying
 
 from picojoule import files
@@ -312,6 +315,49 @@ class TestReading:
         whole = files.parse('{"picojoule": "thing", "version": 3, "a": "\\ud83d\\ude00"}', "thing", 3, "it")
         assert whole == {"a": "😀"}
 
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ('{"a": "\\u001b[2J"}', "'\\x1b[2J' holds a control character"),
+            ('{"a\\u0000": 1}', "'a\\x00' holds a control character"),
+            ('[["\x7f"]]', "'\\x7f' holds a control character"),
+            ('{"a": 1e999}', "Out of range float values are not JSON compliant"),
+            (f'{{"a": {"9" * 400}}}', "a number has more digits than any 64-bit float"),
+            (f'{{"a": {"9" * 5000}}}', "Exceeds the limit (4300 digits) for integer string conversion"),
+            ("[" * 65 + "]" * 65, "its tables are nested too deep"),
+            ('{"a": ' * 64 + "1" + "}" * 64, "its tables are nested too deep"),
+            ("[" * 100_000, "its tables are nested too deep"),
+            (" " * (2**26 + 1), "it is larger than 64 MiB"),
+        ],
+        ids=range(10),
+    )
+    def test_what_could_not_be_written_or_shown(self, text: str, message: str) -> None:
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+            files.loads(text)
+
+    def test_what_is_just_within_bounds(self) -> None:
+        for value in ("[" * 64 + "]" * 64, '["a\\tb\\nc\\r"]', str(2**1024 - 1)):
+            assert files.loads(value) == files.loads(value.encode()) == json.loads(value)
+
+    def test_the_last_of_many_keys_twice(self) -> None:
+        keys = [*map(str, range(200_000)), "17"]
+        with pytest.raises(ValueError, match=r"^duplicate key '17'$"):
+            files.loads("{" + ", ".join(f'"{key}": 0' for key in keys) + "}")
+
+    def test_a_header_of_safetensors(self) -> None:
+        content = save({"a": torch.zeros(2)}, {"b": "c"})
+        assert files.header(io.BytesIO(content))["__metadata__"] == {"b": "c"}
+        for wrong in (b"", content[:20], b"\xff" * 8 + b"{}", (12).to_bytes(8, "little") + b'{"a":1,"a":1}'):
+            with pytest.raises(ValueError, match=r"Expecting|ends within its header|duplicate key"):
+                files.header(io.BytesIO(wrong))
+
+    @pytest.mark.parametrize("kind", ["pipe", "device"])
+    def test_what_may_never_end(self, kind: str, tmp_path: Path) -> None:
+        path = tmp_path / "plan.json"
+        os.mkfifo(path) if kind == "pipe" else path.symlink_to("/dev/zero")
+        with pytest.raises(FileError, match=f"^{re.escape(f'cannot read {str(path)!r}: it is no regular file')}$"):
+            files.read_bytes(path)
+
     def test_toml(self) -> None:
         assert files.parse_toml("a = 1\n[b]\nc = 'µ'\n".encode(), "it") == {"a": 1, "b": {"c": "µ"}}
         for text, message in (
@@ -320,6 +366,10 @@ class TestReading:
             (b"a", "it is not valid TOML: Expected '=' after a key in a key/value pair (at end of document)"),
             (b"\xff", "it is not valid TOML: 'utf-8' codec can't decode byte 0xff"),
             (b"a = " + b"[" * 100_000, "it is not valid TOML: "),
+            (b"a." * 100_000 + b"b = 1", "it is not valid TOML: a line has too many dots"),
+            (b"a = '" + b"x" * 2**18 + b"'", "it is not valid TOML: it is larger than 256 KiB"),
+            (b'a = "\\u001b"', "it is not valid TOML: '\\x1b' holds a control character"),
+            (b"a = 0x" + b"f" * 5000, "it is not valid TOML: a number has more digits than any 64-bit float"),
         ):
             with pytest.raises(FileError, match=f"^{re.escape(message)}"):
                 files.parse_toml(text, "it")
@@ -358,7 +408,9 @@ class TestFields:
             with pytest.raises(error, match=f"^{re.escape('a.toml: ' + message)}$"):
                 ask(files.Fields(self.TABLE, "a.toml", error))
 
-    @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 1e301, 10**400])
+    @pytest.mark.parametrize(
+        "value", [float("nan"), float("inf"), float("-inf"), 1.1e150, -1e151, 0.9e-150, 5e-324, 10**400]
+    )
     def test_numbers_that_are_too_large(self, value: float) -> None:
         with pytest.raises(FileError, match=r"^a: key 'x' is .*, expected a finite number$"):
             files.Fields({"x": value}, "a").number("x")

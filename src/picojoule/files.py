@@ -243,7 +243,10 @@ def header(file: IO[bytes]) -> Any:
         ValueError: as `loads`.
     """
     size = int.from_bytes(file.read(8), "little")
-    return loads(file.read(min(size, _LARGEST + 1)))
+    text = file.read(min(size, _LARGEST + 1))
+    if len(text) < min(size, _LARGEST):
+        raise ValueError("it ends within its header")
+    return loads(text)
 
 
 def parse(text: str | bytes, kind: str, version: int, origin: str) -> dict[str, Any]:

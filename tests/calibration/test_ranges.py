@@ -79,6 +79,7 @@ def test_a_saved_file_is_the_text(tmp_path: Path) -> None:
         ('"a.weights"', '"a.inputs"', "{0} is not a valid ranges: duplicate key 'a.inputs'"),
         ("[1, 28, 28]", "[1, 0]", "{0}: key 'input_shape' is [1, 0], expected sizes such as [1, 28, 28]"),
         ("[1, 28, 28]", "[1.5]", "{0}: key 'input_shape' is [1.5], expected sizes such as [1, 28, 28]"),
+        ("[1, 28, 28]", "[8192, 8193]", "{0}: key 'input_shape' is [8192, 8193], expected sizes such as [1, 28, 28]"),
         ("[1, 28, 28]", '"28"', "{0}: key 'input_shape' is '28', expected a list"),
         ('"input_shape": [1, 28, 28], ', "", "{0}: key 'input_shape' is missing (a list)"),
         ('"version": 1', '"version": 1, "more": 1', "{0}: unknown key 'more'"),

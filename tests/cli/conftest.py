@@ -1,6 +1,7 @@
 """The command line in this process and in one of its own, and the files a user would have."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,12 +25,13 @@ class Done:
     err: str
 
     def refused(self) -> str:
-        """The one line, without its prefix, of a command that refused its input."""
+        """The one line, without its prefix, of a command that refused its input; a slow one tells its stages above."""
         assert self.code == 2
         assert self.out == ""
-        assert self.err.count("\n") == 1
-        assert self.err.startswith("picojoule: ")
-        return self.err.removeprefix("picojoule: ").rstrip("\n")
+        *stages, line = self.err.splitlines()
+        assert all(re.match(r"\[\d", stage) for stage in stages)
+        assert line.startswith("picojoule: ")
+        return line.removeprefix("picojoule: ")
 
 
 Run = Callable[..., Done]

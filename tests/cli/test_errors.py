@@ -131,11 +131,13 @@ class TestOddNames:
     """Layers and files may be called anything that can be printed."""
 
     CODE = """
+import torch
 from torch import nn
 
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
+        torch.manual_seed(0)
         self.a = nn.ModuleDict({"b c": nn.Linear(64, 20)})
         self.add_module("a/b c", nn.Linear(20, 20))
         self.add_module("ü[*]?~", nn.Linear(20, 10))

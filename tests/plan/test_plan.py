@@ -230,6 +230,11 @@ class TestFile:
         with pytest.raises(FileError, match="^" + re.escape(message.format(origin=f"'{path}'"))):
             Plan.load(path)
 
+    def test_a_key_that_takes_long_to_match(self) -> None:
+        content = DOCUMENT.replace(b"fc.weights", b"[" * 1001)
+        with pytest.raises(FileError, match=r"^plan: key '\[{40}\.\.\.' is longer than 1000 characters$"):
+            Plan.from_json(content)
+
     def test_formats_that_are_no_table(self) -> None:
         with pytest.raises(FileError, match=r"^plan: key 'formats' is \['fixed8'\], expected a table$"):
             Plan.from_json('{"picojoule": "plan", "version": 1, "formats": ["fixed8"]}')

@@ -203,8 +203,6 @@ def _check(network: Network) -> None:
             raise CaptureError(f"node '{node.name}' stands twice")
         if not node.name.isprintable():
             raise CaptureError(f"node {node.name!r} has a name that cannot be printed")
-        if node.count > LARGEST:
-            raise CaptureError(f"node '{node.name}' has {node.count} elements for one sample, more than {LARGEST}")
         if missing := [name for name in node.refs() if name not in seen]:
             raise CaptureError(f"node '{node.name}' reads '{missing[0]}', which does not come before it")
         if node.op in ("parameter", "buffer"):
@@ -213,9 +211,11 @@ def _check(network: Network) -> None:
                 raise CaptureError(f"tensor '{node.name}' is missing")
             if tuple(tensor.shape) != node.shape:
                 raise CaptureError(f"tensor '{node.name}' has shape {list(tensor.shape)}, not {list(node.shape)}")
+        elif node.count > LARGEST:
+            raise CaptureError(f"node '{node.name}' has {node.count} elements for one sample, more than {LARGEST}")
         elif node.op != "input":
             ops.resolve(node.op)
-            if node.op.startswith("aten.") and node.op not in ops.FACTORY and not any(node.refs()):
+            if node.op.startswith("aten.") and node.op not in ops.FACTORY and next(node.refs(), None) is None:
                 raise CaptureError(f"node '{node.name}' reads no other")
         seen.add(node.name)
     if network.output not in seen:
@@ -224,8 +224,11 @@ def _check(network: Network) -> None:
         raise CaptureError("a network has exactly one input")
     if network.input.shape[:1] != (None,) or not all(network.input.shape[1:]):
         raise CaptureError(f"the input's shape is {list(network.input.shape)}, expected [null, ...] with sizes above 0")
-    if empty := [site.name for site in network.sites.values() if site.count == 0]:
-        raise CaptureError(f"'{empty[0]}' has no elements")
+    for site in network.sites.values():
+        if site.count == 0:
+            raise CaptureError(f"'{site.name}' has no elements")
+        if site.kind == "weights" and not network.tensors[site.tensor].is_floating_point():
+            raise CaptureError(f"'{site.name}' are of {network.tensors[site.tensor].dtype}, no floating-point numbers")
 
 
 def _check_whole(network: Network) -> None:

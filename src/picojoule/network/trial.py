@@ -166,11 +166,10 @@ def _recurrent(
         features = outputs * directions if layer else input.shape[-1]
         one = [(gates * cells, features), (gates * cells, outputs)] + [(gates * cells,)] * (2 * has_biases)
         expected += (one + [(outputs, cells)] * (outputs != cells)) * directions
-    leading = (num_layers * directions, input.shape[0 if batch_first else 1])
-    fits = [tuple(state.shape) for state in states] == [(*leading, outputs), (*leading, cells)][
-        : 2 if gates == 4 else 1
-    ]
-    if input.dim() != 3 or not fits or [tuple(each.shape) for each in params] != expected:
+    rows, samples = num_layers * directions, input.shape[0 if batch_first else 1]
+    kept = [(rows, samples, outputs)] + [(rows, samples, cells)] * (gates == 4)  # an LSTM's cells beside its outputs
+    shapes = [[tuple(each.shape) for each in group] for group in (states, params)]
+    if input.dim() != 3 or shapes != [kept, expected]:
         raise CaptureError("its weights or its states do not fit each other")
     torch.empty((*input.shape[:2], gates * cells * directions * num_layers), device="meta")  # what lies in between
     output = torch.empty((*input.shape[:2], outputs * directions), dtype=input.dtype, device="meta")
@@ -188,4 +187,4 @@ def _check_result(node: Node, value: Any, batch: int) -> None:
         return
     is_size = isinstance(value, int | float) and abs(value) < 2**63
     if node.shape or not (is_size or (isinstance(value, list | tuple) and all(isinstance(v, Tensor) for v in value))):
-        raise CaptureError(f"its result is a {type(value).__name__}, not a tensor of shape {list(node.shape)}")
+        raise CaptureError(f"its result is of type {type(value).__name__}, not a tensor of shape {list(node.shape)}")

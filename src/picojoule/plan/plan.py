@@ -116,9 +116,7 @@ class Plan:
         fields.finish()
         for site, format in formats.items():
             if len(site) > LONGEST_KEY:
-                raise FileError(
-                    f"{origin}: key '{site[:40]}...' has {len(site)} characters, at most {LONGEST_KEY} may be"
-                )
+                raise FileError(f"{origin}: key '{site:.40}...' is longer than {LONGEST_KEY} characters")
             if not isinstance(format, str):
                 raise FileError(
                     f"{origin}: site '{site}' has {format!r:.60}, expected a format text such as \"fixed8\""

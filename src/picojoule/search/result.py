@@ -265,9 +265,9 @@ class Result:
         fields.finish()
         if result.selected >= len(result.points):
             raise FileError(f"{origin}: key 'selected' is {result.selected}, but there are {len(result.points)} points")
+        _check_fits(result, origin)
         if front != [point.label for point in result.front]:
             raise FileError(f"{origin}: key 'front' does not fit the points")
-        _check_fits(result, origin)
         return result
 
 
