@@ -1,12 +1,24 @@
-"""The plain evaluator: the same plan has the same accuracy, whatever the batch and whatever was asked before."""
+"""Evaluators: a plan always has the same accuracy, and a judgement is the decision on all samples."""
+
+from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from picojoule.calibration import Calibration
 from picojoule.data import Samples
-from picojoule.evaluate import Accuracy, PlainEvaluator, evaluator, scores
+from picojoule.errors import InputError
+from picojoule.evaluate import (
+    Accuracy,
+    Evaluator,
+    Floor,
+    IncrementalEvaluator,
+    PlainEvaluator,
+    Tally,
+    scores,
+    top1,
+)
 from picojoule.formats import Float32, parse
 from picojoule.network import Network, capture
 from picojoule.plan import Plan
@@ -63,12 +75,7 @@ def test_it_is_deterministic(network: Network, samples: Samples, calibration: Ca
 
 @pytest.mark.parametrize(("weights", "inputs"), PLANS)
 def test_the_batch_size_does_not_matter(
-    network: Network,
-    samples: Samples,
-    calibration: Calibration,
-    weights: str,
-    inputs: str,
-    monkeypatch: pytest.MonkeyPatch,
+    network: Network, samples: Samples, calibration: Calibration, weights: str, inputs: str
 ) -> None:
     chosen = plan(network, weights, inputs)
     module = quantize(network, chosen, calibration.ranges(chosen))
@@ -76,8 +83,13 @@ def test_the_batch_size_does_not_matter(
     expected = scores(module, samples)
     assert expected.shape == (120,)
     for batch in (1, 7, 1000):
-        monkeypatch.setattr(evaluator, "BATCH", batch)
-        assert torch.equal(scores(module, samples), expected), batch
+        assert torch.equal(scores(module, samples, batch=batch), expected), batch
+
+
+def test_it_tells_of_every_sample_as_it_runs(network: Network, samples: Samples, calibration: Calibration) -> None:
+    ran: list[int] = []
+    PlainEvaluator(calibration, samples.first(250), ran=ran.append).accuracy(plan(network, "fixed8", "fixed8"))
+    assert ran == [100, 100, 50]
 
 
 def test_the_float_plan_is_the_float_network(network: Network, samples: Samples, calibration: Calibration) -> None:
@@ -98,3 +110,123 @@ def test_no_gradients_are_kept(network: Network, samples: Samples, calibration: 
     assert PlainEvaluator(calibration, samples, metric).accuracy(chosen) == Accuracy(700, 700)
     assert seen
     assert not any(seen)
+
+
+def incremental(calibration: Calibration, samples: Samples, **how: Any) -> IncrementalEvaluator:
+    return IncrementalEvaluator(calibration, samples, **how)
+
+
+def all_plans(network: Network) -> list[Plan]:
+    """The plans above, and each with one site changed."""
+    plans = [plan(network, *texts) for texts in PLANS]
+    return plans + [each.replace(site, parse("fixed2")) for each in plans for site in network.sites]
+
+
+@pytest.mark.parametrize("hardest_first", [False, True])
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_the_incremental_one_counts_as_the_plain_one(
+    network: Network, samples: Samples, calibration: Calibration, hardest_first: bool, jobs: int
+) -> None:
+    found = incremental(calibration, samples, hardest_first=hardest_first, jobs=jobs)
+    plain = PlainEvaluator(calibration, samples)
+    for chosen in all_plans(network):
+        assert found.accuracy(chosen) == plain.accuracy(chosen)
+
+
+@pytest.mark.parametrize("metric", ["top1", "in parts"])
+@pytest.mark.parametrize("confidence", [None, 0.5, 0.95])
+@pytest.mark.parametrize("hardest_first", [False, True])
+def test_a_judgement_is_the_decision_on_all_samples(
+    network: Network,
+    samples: Samples,
+    calibration: Calibration,
+    metric: str,
+    confidence: float | None,
+    hardest_first: bool,
+) -> None:
+    def closeness(outputs: Tensor, targets: Tensor) -> Tensor:
+        return outputs.softmax(1).gather(1, targets[:, None])[:, 0]
+
+    score = top1 if metric == "top1" else closeness
+    judging = incremental(calibration, samples, metric=score, hardest_first=hardest_first)
+    counting = incremental(calibration, samples, metric=score)
+    everywhere_float = Plan.uniform(network, Float32())
+    reference, early, held = counting.accuracy(everywhere_float), 0, set()
+    ours = scores(quantize(network, everywhere_float, calibration.ranges(everywhere_float)), samples, score)
+    for chosen in all_plans(network):
+        theirs = scores(quantize(network, chosen, calibration.ranges(chosen)), samples, score)
+        complete = Tally(700, 0, 0, 0, 0).and_also(ours, theirs)
+        for keep in (0.5, 0.9, 0.99, 1.0):
+            floor = Floor(keep, reference, confidence)
+            verdict = judging.judge(chosen, floor)
+            assert verdict.holds == floor.holds(complete)
+            assert verdict.low - 1e-4 <= counting.accuracy(chosen).correct <= verdict.high + 1e-4
+            early += verdict.seen < 700
+            held.add(verdict.holds)
+    assert held == {False, True}
+    assert early > 10
+
+
+def test_the_hardest_samples_come_first(network: Network, samples: Samples, calibration: Calibration) -> None:
+    """A plan that is wrong on everything is refused on the samples that the float network gets wrong, and few more."""
+    everywhere_float = Plan.uniform(network, Float32())
+    judging = incremental(calibration, samples, hardest_first=True)
+    reference = judging.accuracy(everywhere_float)
+    wrong = 700 - int(reference.correct)
+    first = judging.judge(everywhere_float, Floor(1.0, reference))
+    assert first.holds
+    tally = judging.judge(everywhere_float, Floor(1e-9, reference)).tally
+    assert tally.seen >= wrong
+    assert tally.correct == tally.seen - wrong
+
+
+def test_judgements_do_not_depend_on_the_cores(network: Network, samples: Samples, calibration: Calibration) -> None:
+    judging = [incremental(calibration, samples, hardest_first=True, jobs=jobs) for jobs in (1, 2, 4)]
+    floor = Floor(0.9, judging[0].accuracy(Plan.uniform(network, Float32())))
+    for chosen in all_plans(network):
+        assert len({each.judge(chosen, floor) for each in judging}) == 1
+
+
+def test_it_tells_of_every_sample_it_runs(network: Network, samples: Samples, calibration: Calibration) -> None:
+    heard: list[int] = []
+    found = incremental(calibration, samples, ran=heard.append)
+    found.accuracy(plan(network, "fixed8", "fixed8"))
+    assert sum(heard) == 1400  # the float network's too
+    assert found.macs == 1400 * network.macs
+    found.accuracy(Plan.uniform(network, Float32()))
+    assert sum(heard) == 1400
+
+
+def test_a_metric_may_do_as_it_likes_with_targets(network: Network, samples: Samples, calibration: Calibration) -> None:
+    before = samples.y.clone()
+    found = incremental(calibration, samples, metric=lambda _, targets: targets.mul_(0), hardest_first=True)
+    assert found.accuracy(plan(network, "fixed8", "fixed8")).correct == 0
+    assert torch.equal(samples.y, before)
+
+
+def test_a_metric_that_gives_something_else(network: Network, samples: Samples, calibration: Calibration) -> None:
+    found = incremental(calibration, samples, metric=lambda outputs, _: outputs)
+    with pytest.raises(InputError, match=r"the metric gave \[.*, 5\] for"):
+        found.accuracy(plan(network, "fixed8", "fixed8"))
+
+
+def test_ctrl_c_ends_it_and_it_can_be_asked_again(network: Network, samples: Samples, calibration: Calibration) -> None:
+    pressed = [KeyboardInterrupt()]
+
+    def ran(_: int) -> None:
+        if pressed:
+            raise pressed.pop()
+
+    found, chosen = incremental(calibration, samples, ran=ran, jobs=2), plan(network, "fixed8", "fixed8")
+    with pytest.raises(KeyboardInterrupt):
+        found.accuracy(chosen)
+    assert found.accuracy(chosen) == PlainEvaluator(calibration, samples).accuracy(chosen)
+
+
+def test_an_evaluator_that_only_counts_judges_by_that(network: Network) -> None:
+    class Made(Evaluator):
+        def accuracy(self, plan: Plan) -> Accuracy:
+            return Accuracy(90, 100)
+
+    verdict = Made().judge(Plan({}), Floor(0.9, Accuracy(100, 100)))
+    assert (verdict.holds, verdict.low, verdict.high, verdict.seen) == (True, 90, 90, 100)

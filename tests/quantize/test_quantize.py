@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from picojoule.calibration import Range, Ranges, calibrate
-from picojoule.errors import CaptureError, PlanError
+from picojoule.errors import CaptureError, InputError, PlanError
 from picojoule.network import Network, NetworkModule, float_module
 from picojoule.plan import Plan
 from picojoule.quantize import Quantizer, quantize
@@ -330,6 +330,15 @@ class TestRefusals:
         network, _, sites = self.fitting()
         with pytest.raises(PlanError, match=r"^plan key 'conv\*' matches no site of the network; its sites are "):
             quantize(network, Plan.parse({"conv*": "fixed8"}), Ranges(sites, (1, 4, 4)))
+
+    def test_arguments_that_are_taken_for_others(self) -> None:
+        network, plan, sites = self.fitting()
+        with pytest.raises(
+            InputError, match=r"^plan is of type str, expected Plan; make it with Plan.load or Plan.parse"
+        ):
+            quantize(network, "fixed8", Ranges(sites, (1, 4, 4)))  # type: ignore[arg-type]
+        with pytest.raises(InputError, match=r"^ranges is of type dict, expected Ranges; make them with calibrate"):
+            quantize(network, plan, sites)  # type: ignore[arg-type]
 
     def test_ranges_of_another_input(self) -> None:
         _, plan, sites = self.fitting()

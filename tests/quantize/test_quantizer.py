@@ -1,19 +1,28 @@
 """The quantiser module: forward as the format, straight-through gradients in a closed interval, and what it keeps."""
 
 import copy
+import importlib
 import math
 import pickle
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
 from tests.formats.oracle import quantize_array
+from tests.kernels.paths import PATHS, taking
 
 from picojoule.calibration import Range
 from picojoule.formats import Float32, parse
 from picojoule.quantize import Quantizer
 
 DTYPES = [torch.float32, torch.float64]
+
+
+@pytest.fixture(params=PATHS, autouse=True, scope="module")
+def path(request: pytest.FixtureRequest) -> Iterator[None]:
+    with taking(request.param):
+        yield
 
 
 def gradient(quantizer: Quantizer, x: torch.Tensor) -> torch.Tensor:
@@ -125,3 +134,64 @@ def test_an_infinite_gradient_outside_the_range_is_dropped() -> None:
     Quantizer(parse("fixed4"), Range((0,), True))(x).backward(torch.tensor([math.inf, 2.0]))
     assert x.grad is not None
     assert x.grad.tolist() == [0.0, 2.0]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_standing_for_a_rectifier_it_passes_no_gradient_at_zero(dtype: torch.dtype) -> None:
+    quantizer = Quantizer(parse("fixed4"), Range((2,), False))
+    assert quantizer.rectifies
+    least = torch.nextafter(torch.zeros((), dtype=dtype), torch.ones((), dtype=dtype)).item()
+    values = [-1.0, -0.0, 0.0, least, 4.0, 4.001, math.nan]
+    for overwrite in (False, True):
+        leaf = torch.tensor(values, dtype=dtype, requires_grad=True)
+        result = quantizer(leaf * 1.0, rectify=True, overwrite=overwrite)
+        (found,) = torch.autograd.grad(result.sum(), leaf)
+        assert found.tolist() == [0, 0, 0, 1, 1, 0, 0]
+        assert result[:-1].tolist() == [0, 0, 0, 0, 3.75, 3.75]
+
+
+@pytest.mark.parametrize(
+    ("text", "signed", "rectifies"),
+    [("fixed4", False, True), ("fixed4", True, False), ("binary", False, False), ("float32", False, False)],
+)
+def test_which_ranges_cut_off_what_is_negative(text: str, signed: bool, rectifies: bool) -> None:
+    assert Quantizer(parse(text), Range((1,), signed)).rectifies is rectifies
+
+
+@pytest.mark.parametrize("exponents", [(1,), (1, -2, 0)])
+@pytest.mark.parametrize("text", ["fixed4", "binary", "float32"])
+def test_overwriting_gives_the_same(text: str, exponents: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.import_module("picojoule.quantize.quantizer"), "LARGE", 0)
+    quantizer = Quantizer(parse(text), Range(exponents, True))
+    x = torch.randn(3, 40, generator=torch.Generator().manual_seed(0)) * 2
+    with torch.no_grad():
+        taken = x.clone()
+        assert torch.equal(quantizer(taken, overwrite=True), quantizer(x))
+        assert torch.equal(taken, quantizer(x))
+    results = []
+    for overwrite in (False, True):
+        leaf = x.clone().requires_grad_()
+        made = leaf * 1.0
+        result = quantizer(made, overwrite=overwrite)
+        assert (result.data_ptr() == made.data_ptr()) == (overwrite or text == "float32")
+        results.append((result.detach(), *torch.autograd.grad(result.square().sum(), leaf)))
+    assert all(map(torch.equal, *results))
+
+
+def test_overwriting_what_a_backward_needs_is_an_error() -> None:
+    leaf = torch.ones(1 << 17, requires_grad=True)
+    needed = leaf.exp()  # keeps its result
+    Quantizer(parse("fixed4"), Range((1,), True))(needed, overwrite=True)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        needed.sum().backward()
+
+
+def test_a_gradient_of_the_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gate is linear in the gradient and flat in the value."""
+    monkeypatch.setattr(importlib.import_module("picojoule.quantize.quantizer"), "LARGE", 0)
+    quantizer = Quantizer(parse("fixed4"), Range((0,), True))
+    for overwrite in (False, True):
+        x = torch.tensor([0.3, 2.0], requires_grad=True)
+        outer = torch.tensor([1.0, 1.0], requires_grad=True)
+        (inner,) = torch.autograd.grad(quantizer(x * 1.0, overwrite=overwrite), x, outer, create_graph=True)
+        assert torch.autograd.grad(inner.sum(), outer)[0].tolist() == [1, 0]

@@ -1,8 +1,10 @@
 """How good a plan is: accuracy with its interval, floors, metrics, evaluators, zeros."""
 
-from picojoule.evaluate.accuracy import Accuracy, Floor, check_keep
-from picojoule.evaluate.evaluator import Evaluator, PlainEvaluator, scores
+from picojoule.evaluate.accuracy import Accuracy
+from picojoule.evaluate.evaluator import Evaluator, IncrementalEvaluator, PlainEvaluator, scores
+from picojoule.evaluate.floor import Floor, Tally, Verdict, check_confidence, check_keep
 from picojoule.evaluate.metrics import METRICS, Metric, check_labels, top1, top5
+from picojoule.evaluate.runner import Runner
 from picojoule.evaluate.sparsity import measure_sparsity
 
 __all__ = [
@@ -10,8 +12,13 @@ __all__ = [
     "Accuracy",
     "Evaluator",
     "Floor",
+    "IncrementalEvaluator",
     "Metric",
     "PlainEvaluator",
+    "Runner",
+    "Tally",
+    "Verdict",
+    "check_confidence",
     "check_keep",
     "check_labels",
     "measure_sparsity",

@@ -1,12 +1,10 @@
-"""Accuracy as a count, with its confidence interval, and the floor that a plan must hold."""
+"""Accuracy as a count, with its confidence interval."""
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 from statistics import NormalDist
 from typing import Any
 
-from picojoule.errors import InputError
 from picojoule.files import Fields
 
 
@@ -54,42 +52,3 @@ class Accuracy:
         correct = fields.number("correct", 0, total)
         fields.finish()
         return cls(correct, total)
-
-
-@dataclass(frozen=True)
-class Floor:
-    """The accuracy a plan must keep: a fraction of the float network's on the same samples.
-
-    Decided without rounding error, as `correct >= keep · correct of the float network`.
-
-    >>> Floor(0.99, Accuracy(1000, 1000)).holds(Accuracy(990, 1000))
-    True
-    """
-
-    keep: float
-    reference: Accuracy
-
-    def __post_init__(self) -> None:
-        check_keep(self.keep)
-
-    @property
-    def needed(self) -> Fraction:
-        """How many samples must be correct."""
-        return Fraction(str(self.keep)) * Fraction(self.reference.correct)
-
-    def holds(self, accuracy: Accuracy) -> bool:
-        """Whether an accuracy on the same samples is at or above the floor."""
-        return Fraction(accuracy.correct) >= self.needed
-
-
-def check_keep(keep: float) -> None:
-    """Refuse a relative accuracy outside (0, 1].
-
-    Raises:
-        InputError: it is not a number above 0 and at most 1.
-    """
-    if not 0 < keep <= 1:
-        raise InputError(
-            f"keep {keep:g} is not a relative accuracy: give a number above 0 and at most 1, such as 0.99 for 99 % "
-            "of the float network's accuracy"
-        )

@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 
 from picojoule.formats.base import Format, power_of_two
+from picojoule.kernels.table import Table, round_to_table
+
+_SIGNS = Table([-1.0, 1.0])
 
 
 class Binary(Format):
@@ -35,9 +38,7 @@ class Binary(Format):
         return "binary"
 
     def quantize(self, x: Tensor, exponent: int | Tensor = 0, signed: bool = True, out: Tensor | None = None) -> Tensor:
-        scale = torch.as_tensor(power_of_two(exponent, x), dtype=x.dtype, device=x.device)
-        sign = torch.where(x >= 0, scale, torch.where(x < 0, -scale, x))  # NaN is neither, and stays
-        return sign if out is None else out.copy_(sign)
+        return round_to_table(x, _SIGNS, power_of_two(exponent, x), out)
 
     def grid(self, signed: bool = True) -> Tensor:
         return torch.tensor([-1.0, 1.0], dtype=torch.float64)

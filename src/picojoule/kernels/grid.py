@@ -1,20 +1,42 @@
 """Rounding to an equally spaced grid, the one hot loop of fixed point: scale, round, clamp, scale back.
 
 The factor is a power of two, so both scalings are exact in float32 and float64 and the only rounding is the one that
-is meant: half to even. One output buffer is allocated (or given) and the other steps run in place in it.
+is meant: half to even.
 """
 
 import torch
 from torch import Tensor
 
+from picojoule.kernels import compiled
+
 
 def round_to_grid(x: Tensor, factor: float | Tensor, low: int, high: int, out: Tensor | None = None) -> Tensor:
-    """`clamp(round(x * factor), low, high) / factor`, ties to even, element by element.
+    """`clamp(round(x * factor), low, high) / factor`, ties to even, element by element; the gradient passes straight
+    through where `low / factor <= x <= (high + 1) / factor`.
 
     x [n, c, h, w] float32 or float64; factor a power of two, or a tensor of them that broadcasts to x, for example
     [c, 1, 1, 1]; low and high integers of at most 24 bits. NaN stays NaN, ±Inf saturates, a value that rounds to zero
     from below gives -0 (which equals 0), an empty tensor gives an empty one. With `out`, a tensor of x's shape and
     dtype that may be x itself, nothing is allocated.
     """
+    if compiled.direct(x):
+        return eager(x, factor, low, high, out)
+    if not isinstance(factor, Tensor):
+        factor = torch.full((), factor, dtype=x.dtype, device=x.device)
+    result: Tensor = torch.ops.picojoule.round_to_grid(x, factor, low, high)
+    return result if out is None else out.copy_(result)
+
+
+def eager(x: Tensor, factor: float | Tensor, low: int, high: int, out: Tensor | None = None) -> Tensor:
+    """`round_to_grid` of tensors as they lie there: compiled where a loop serves."""
+    if isinstance(factor, Tensor):
+        y = compiled.run("grid", x, (factor,), (low, high), factor.shape, out=out)
+    else:
+        y = compiled.run("grid", x, (compiled.constant(factor, x.dtype),), (low, high), out=out)
+    return plain(x, factor, low, high, out) if y is None else y
+
+
+def plain(x: Tensor, factor: float | Tensor, low: int, high: int, out: Tensor | None = None) -> Tensor:
+    """`round_to_grid` by operations of torch: one output buffer, and the other steps in place in it."""
     out = torch.mul(x, factor, out=out)
     return out.round_().clamp_(low, high).div_(factor)

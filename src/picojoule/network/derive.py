@@ -7,6 +7,7 @@ All counts are per sample (one image, not one batch).
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 
 from picojoule.network import ops
@@ -101,24 +102,39 @@ class _Call:
 def base(nodes: Nodes, name: str) -> str:
     """The node that makes the value `name`: through reshapes back to where its elements come from."""
     node = nodes[name]
-    while node.op.startswith("aten.") and ops.short(node.op) in ops.VIEW:
+    while _moves(node.op):
         node = nodes[next(node.refs())]
     return node.name
+
+
+@cache
+def _moves(op: str) -> bool:
+    """Whether an operation only rearranges its first argument's elements."""
+    return op.startswith("aten.") and ops.short(op) in ops.VIEW
+
+
+def _bases(nodes: Nodes) -> dict[str, str]:
+    """The base of every node at once, for a chain of reshapes may be long."""
+    bases: dict[str, str] = {}
+    for node in nodes.values():
+        bases[node.name] = bases[next(node.refs())] if _moves(node.op) else node.name
+    return bases
 
 
 def _calls(nodes: Nodes) -> tuple[list[_Call], list[Leftover]]:
     calls: list[_Call] = []
     leftovers: list[Leftover] = []
     times: dict[str, int] = {}
+    bases = _bases(nodes)
     for node in nodes.values():
         if node.op in ops.MAC:
             inputs, weights = list(node.refs())[:2]
-            reason = _why_float(nodes, inputs, weights)
+            reason = _why_float(nodes, bases[inputs], weights)
             if reason is None:
                 times[weights] = times.get(weights, 0) + 1
                 stem = weights.removesuffix(".weight")
                 name = stem if times[weights] == 1 else f"{stem}@{times[weights]}"
-                calls.append(_Call(node, name, weights, base(nodes, inputs)))
+                calls.append(_Call(node, name, weights, bases[inputs]))
             else:
                 leftovers.append(Leftover(node.name, node.op, reason, _macs(nodes, node)))
         elif "." in node.op and (leftover := _leftover(nodes, node)) is not None:
@@ -130,7 +146,7 @@ def _why_float(nodes: Nodes, inputs: str, weights: str) -> str | None:
     """Why a call of a layer cannot be quantised, or None where it can."""
     if nodes[weights].op not in ("parameter", "buffer"):
         return "its weights are computed from the network's values, not stored"
-    if nodes[base(nodes, inputs)].op in ("parameter", "buffer"):
+    if nodes[inputs].op in ("parameter", "buffer"):
         return "its inputs are constant"
     return None
 

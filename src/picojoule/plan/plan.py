@@ -83,14 +83,16 @@ class Plan:
         """
         formats: dict[str, Format] = dict.fromkeys(network.sites, Float32())
         exact: dict[str, tuple[str, Format]] = {}
+        named = {alias: site for site in network.sites.values() for alias in site.aliases}
         for key, format in self.formats.items():
-            matches = [site for site in network.sites.values() if key in site.aliases] or [
-                site for site in network.sites.values() if any(fnmatchcase(name, key) for name in site.aliases)
-            ]  # a name as it is before a pattern, since a name too may hold *, ? and [
+            if key in named:  # before any pattern, since a name too may hold *, ? and [
+                matches = [named[key]]
+            else:
+                matches = [s for s in network.sites.values() if any(fnmatchcase(name, key) for name in s.aliases)]
             if not matches:
                 raise PlanError(f"plan key '{key}' matches no site of the network; {_sites_hint(network)}")
             for site in matches:
-                if key in site.aliases:
+                if key in named:
                     earlier_key, earlier = exact.setdefault(site.name, (key, format))
                     if earlier != format:
                         raise PlanError(

@@ -7,6 +7,8 @@ from picojoule.calibration import Range, Ranges
 from picojoule.errors import PlanError, check_type
 from picojoule.network import Network, NetworkModule, capture
 from picojoule.plan import Plan
+from picojoule.quantize.codes import Choice
+from picojoule.quantize.fusions import fusions
 from picojoule.quantize.quantizer import Quantizer
 
 
@@ -23,8 +25,18 @@ def quantize(model: nn.Module | Network, plan: Plan, ranges: Ranges) -> NetworkM
     check_type("plan", plan, Plan, "make it with Plan.load or Plan.parse")
     check_type("ranges", ranges, Ranges, "make them with calibrate or Ranges.load")
     network = capture(model, torch.zeros(1, *ranges.input_shape))
-    plan = plan.expand(network)
-    taps: dict[str, nn.Module] = {}
+    chosen = choices(network, plan.expand(network), ranges)
+    quantizers = {site: Quantizer(*choice) for site, choice in chosen.items()}
+    return NetworkModule(network, quantizers, fusions(network)).eval()
+
+
+def choices(network: Network, plan: Plan, ranges: Ranges) -> dict[str, Choice]:
+    """How each site is quantised at an expanded plan.
+
+    Raises:
+        PlanError: the plan or the ranges do not fit the network.
+    """
+    chosen = {}
     for name, format in plan.formats.items():
         site = network.sites[name]
         found = ranges.sites.get(name, None if format.rounds else Range((0,), signed=True))
@@ -34,8 +46,8 @@ def quantize(model: nn.Module | Network, plan: Plan, ranges: Ranges) -> NetworkM
             raise PlanError(
                 f"the ranges of '{name}' have {len(found.exponents)} exponents; the site has {site.channels} channels"
             )
-        taps[name] = Quantizer(format, found)
+        chosen[name] = Choice(format, found)
     unknown = [name for name in ranges.sites if name not in network.sites]
     if unknown:
         raise PlanError(f"the ranges name '{unknown[0]}', which is no site of the network; calibrate it again")
-    return NetworkModule(network, taps).eval()
+    return chosen

@@ -1,0 +1,171 @@
+"""Where compiled loops serve, and how they are called: dense float32 and float64 tensors in main memory.
+
+Everything else takes the plain path of torch operations, to the same bits: other devices and types, strided tensors,
+memory that is read and written at once. Numba is imported when the first tensor comes that is worth the 0.6 s; what was
+compiled once is found on the disk.
+"""
+
+import math
+import sys
+import warnings
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from picojoule.kernels.threads import spread
+
+Loop = Callable[..., None]
+"""Machine code, called with addresses and numbers."""
+
+ENOUGH = 1 << 16
+"""A tensor of so many numbers loads the compiled loops; from then on they serve smaller ones too."""
+SPREAD = 1 << 20
+"""Tensors of at least so many numbers are divided among threads."""
+
+PART, SMALL = 16, 4
+"""Tables are passed so many members at a time, which registers hold; the smallest have no more entries than SMALL."""
+
+_LINE = 64
+"""Threads write apart by at least so many numbers."""
+_LOOPS = "picojoule.kernels.loops"
+_DTYPES = (torch.float32, torch.float64)
+
+
+def direct(x: Tensor) -> bool:
+    """Whether to work on x as it lies there: no compiler, tracer, transform or mode looks on, no gradient is due.
+
+    Otherwise the operations of `ops` are called, which torch knows how to handle in all of those.
+    """
+    return (
+        not torch.compiler.is_compiling()
+        and ordinary(x)
+        and not (x.requires_grad and torch.is_grad_enabled())
+        and torch._C._len_torch_dispatch_stack() == 0
+        and torch._C._get_tracing_state() is None
+        and torch._C._functorch.peek_interpreter_stack() is None
+    )
+
+
+def ordinary(x: Tensor) -> bool:
+    """Whether x is one of torch's own tensors, no stand-in for one."""
+    return type(x) is Tensor or type(x) is Parameter
+
+
+def run(
+    name: str,
+    x: Tensor,
+    parameters: tuple[Tensor, ...] = (),
+    numbers: tuple[float, ...] = (),
+    shape: tuple[int, ...] | None = None,
+    beside: Tensor | None = None,
+    out: Tensor | None = None,
+    dtype: torch.dtype | None = None,
+) -> Tensor | None:
+    """What a loop makes of x, in `out` or a new tensor, of x's dtype or another; None where the plain path must serve.
+
+    The parameters have as many numbers for each element of `shape`, which broadcasts to x; without a shape they are
+    `constant`s, one set for all. `beside` is a tensor like x, or of booleans, that the loop reads with it.
+    """
+    size = x.numel()
+    if not (x.is_cpu and x.dtype in _DTYPES and size > 1 and (size >= ENOUGH or _LOOPS in sys.modules)):
+        return None  # a single number may be a view with its sign bit turned, several in a row never are
+    rows = 1 if shape is None else _rows(x, shape, parameters)
+    start = x.data_ptr()
+    if not (rows and start and (x.is_contiguous() or _channels_last(x))):
+        return None
+    if beside is not None and not (_alike(x, beside) and beside.dtype in (x.dtype, torch.bool)):
+        return None
+    if out is not None and out is not x and not (_alike(x, out) and out.dtype is x.dtype and _writable(x, out)):
+        return None
+    loop = machine_code(name, out is not None and out.data_ptr() == start, x.dtype)
+    if loop is None:
+        return None
+    if out is None:
+        out = torch.empty_like(x, dtype=dtype)
+    else:
+        torch.autograd.graph.increment_version(out)  # a backward that needs what it held must find out
+    if size < SPREAD or torch.get_num_threads() == 1:
+        others = () if beside is None else (beside.data_ptr(),)
+        loop(*others, start, out.data_ptr(), rows, size // rows, *[each.data_ptr() for each in parameters], *numbers)
+    else:
+        _spread(loop, (x, out) if beside is None else (beside, x, out), rows, parameters, numbers)
+    return out
+
+
+@cache
+def constant(value: float, dtype: torch.dtype) -> Tensor:
+    """A number as a tensor in main memory, for loops; not to be changed."""
+    return torch.tensor(value, dtype=dtype, device="cpu")
+
+
+@cache
+def machine_code(name: str, here: bool, dtype: torch.dtype) -> Loop | None:
+    """The machine code of a loop, `here` where it writes what it reads; None where numba does not work.
+
+    A numba that fits neither this Python nor this numpy is no reason to stop: it is said once, and torch serves.
+    """
+    try:
+        from picojoule.kernels import loops
+
+        return loops.compile(name, here, dtype)
+    except Exception as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        warnings.warn(f"numba cannot compile picojoule's loops ({why}); slower torch operations serve", stacklevel=2)
+        return None
+
+
+def _spread(
+    loop: Loop, tensors: tuple[Tensor, ...], rows: int, parameters: tuple[Tensor, ...], numbers: tuple[float, ...]
+) -> None:
+    """Call a loop from several threads: on parts of the one row, or on some of the rows each."""
+    total = tensors[0].numel()
+    size = total // rows
+    unit = 1 if rows == 1 else size
+
+    def part(start: int, stop: int) -> None:
+        moved = [each.data_ptr() + start * unit * each.element_size() for each in tensors]
+        shape = (1, stop - start) if rows == 1 else (stop - start, size)
+        row = 0 if rows == 1 else start
+        theirs = [each.data_ptr() + row * (each.numel() // rows) * each.element_size() for each in parameters]
+        loop(*moved, *shape, *theirs, *numbers)
+
+    spread(part, total // unit, _LINE // unit or 1)
+
+
+def _rows(x: Tensor, shape: tuple[int, ...], parameters: tuple[Tensor, ...]) -> int:
+    """How many rows of consecutive elements x has, each with one of the parameters of a shape; 0 if they are no rows.
+
+    Parameters [c, 1, 1, 1] make c rows of x [c, h, w, k], and [n, b, 1] makes n * b rows of x [n, b, 32].
+    """
+    if not all(each.is_cpu and each.dtype is x.dtype and each.is_contiguous() for each in parameters):
+        return 0
+    count = math.prod(shape)
+    if count == 1:
+        return int(len(shape) <= x.dim())
+    axes = next(axis for axis in range(len(shape), 0, -1) if shape[axis - 1] != 1)
+    fits = len(shape) == x.dim() and x.shape[:axes] == shape[:axes] and (axes == 1 or x.is_contiguous())
+    return count if fits else 0
+
+
+def _alike(x: Tensor, other: Tensor) -> bool:
+    """Whether another tensor has x's shape, and its elements lie in the same order without gaps, as x's do."""
+    return (
+        other.is_cpu
+        and other.shape == x.shape
+        and ((other.is_contiguous() and x.is_contiguous()) or (_channels_last(other) and _channels_last(x)))
+        and other.data_ptr() != 0
+    )
+
+
+def _channels_last(x: Tensor) -> bool:
+    return x.is_contiguous(memory_format=torch.channels_last)
+
+
+def _writable(x: Tensor, out: Tensor) -> bool:
+    """Whether `out` may be written as it lies, and shares with x all its memory or none."""
+    gap = abs(out.data_ptr() - x.data_ptr())
+    apart = gap == 0 or gap >= x.numel() * x.element_size()
+    return apart and not (out.requires_grad and torch.is_grad_enabled())
