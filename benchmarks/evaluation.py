@@ -1,17 +1,21 @@
 """Evaluating a quantised network takes less time than torch needs for the float network.
 
-    python benchmarks/evaluation.py [THREADS ...]
+    python benchmarks/evaluation.py [--no-peers] [THREADS ...]
 
 Random samples through LeNet-5 and ResNet-20, nothing kept from one evaluation to the next. The float network is the
-plain torch module in evaluation mode, batch 64. Ours chooses its chunks, and gives each thread chunks of its own. A
-peer is one more entry of `builders`, which takes part where its package can be imported.
+plain torch module in evaluation mode, batch 64. Ours chooses its chunks, and gives each thread chunks of its own. The
+peers' networks at 4 bits run at batch 64 too, folded as ours, in the environment that is made for them
+(peers/networks.py); their rounded weights are kept, but by Brevitas only in its inference mode.
 """
 
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from measure import importable, interleaved, machine, ratio
+from peers.environment import enter
+from peers.networks import CONVERSIONS, Conversion, brevitas, frozen
 from torch import nn
 from training_step import folded
 
@@ -72,6 +76,16 @@ def builders(name: str, samples: int, threads: int) -> dict[str, Builder]:
         plan = Plan.uniform(network, text)
         return batches(quantize(network, plan, Calibration.of(network, x[:128]).ranges(plan)))
 
+    def peer(convert: Conversion) -> Callable[[], object]:
+        return batches(frozen(convert(folded(create(name, 0)), x[:BATCH], 4)))
+
+    def brevitas_inference() -> Callable[[], object]:
+        from brevitas.export.inference import quant_inference_mode
+
+        model = brevitas(folded(create(name, 0)), x[:BATCH], 4).eval()
+        quant_inference_mode(model, cache_quant_weight=True).__enter__()  # for good
+        return batches(model)
+
     return {
         "float": lambda: batches(create(name, 0).eval()),
         "float, batch norm folded": lambda: batches(folded(create(name, 0)).eval()),
@@ -80,8 +94,11 @@ def builders(name: str, samples: int, threads: int) -> dict[str, Builder]:
         "picojoule's evaluator at 16 bits": lambda: picojoule("fixed16"),
         "picojoule's evaluator in float32": lambda: picojoule("float32"),
         "quantize()'s module at 8 bits, batch 64": lambda: module("fixed8"),
+        **{label: partial(peer, convert) for label, convert in CONVERSIONS.items()},
+        "Brevitas, its inference mode": brevitas_inference,
     }
 
 
 if __name__ == "__main__":
+    enter("quantisers", "torchao", "brevitas", "qtorch")
     main(*sys.argv[1:])

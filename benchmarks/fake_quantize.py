@@ -1,10 +1,10 @@
 """Rounding 16 million floats to 4-bit fixed point into a given buffer costs what copying them costs.
 
-    python benchmarks/fake_quantize.py [THREADS ...]
+    python benchmarks/fake_quantize.py [--no-peers] [THREADS ...]
 
 Times over `copy_` between equal buffers, for tensors of 16 million and of 65 536 floats: picojoule's kernel with and
-without the Python around it, its plain path, and torch's own. A peer is one more entry of `builders`, which takes part
-where its package can be imported.
+without the Python around it, its plain path, torch's own, and the peers' in the environment that is made for them.
+Only picojoule and `copy_` write into a given buffer; none of the others can.
 """
 
 import sys
@@ -12,11 +12,14 @@ from collections.abc import Callable
 
 import torch
 from measure import importable, interleaved, machine, ratio
+from peers.environment import enter
+from peers.networks import MakeRounding, brevitas_rounding, qtorch_rounding, torchao_rounding
 from torch import Tensor
 
 SIZES = {16 << 20: (40, 1), 64 << 10: (400, 20)}
 """Numbers in a tensor: rounds, and calls in each."""
 SCALE, LOW, HIGH = 0.125, -8, 7
+RIVALS = ("torch.fake_quantize_per_tensor_affine", "torchao", "Brevitas' IntQuant", "QPyTorch")
 Builder = Callable[[], Callable[[], object]]
 
 
@@ -37,9 +40,8 @@ def _print(times: dict[str, list[float]], title: str) -> None:
     for name in times:
         if name != "copy_":
             print(f"  {name:45} {ratio(times, name, 'copy_')}")
-    if "picojoule" in times:
-        faster = min(times["torch.fake_quantize_per_tensor_affine"]) / min(times["picojoule"])
-        print(f"  picojoule is {faster:.1f} times as fast as torch.fake_quantize_per_tensor_affine")
+    faster = {name: min(times[name]) / min(times["picojoule"]) for name in RIVALS if name in times}
+    print(f"  picojoule is faster than {', '.join(f'{name} {factor:.1f} times' for name, factor in faster.items())}")
 
 
 def builders(x: Tensor, out: Tensor) -> dict[str, Builder]:
@@ -70,15 +72,23 @@ def builders(x: Tensor, out: Tensor) -> dict[str, Builder]:
     def chain() -> Callable[[], object]:
         return lambda: torch.clamp(torch.round(x / SCALE), LOW, HIGH) * SCALE
 
+    def peer(make: MakeRounding) -> Callable[[], object]:
+        rounding = make(SCALE, LOW, HIGH)
+        return lambda: rounding(x)
+
     return {
         "picojoule": picojoule,
         "picojoule, its machine code alone": kernel,
         "picojoule, its plain path": plain,
         "torch.fake_quantize_per_tensor_affine": fake_quantize,
         "torch, divide round clamp multiply": chain,
+        "torchao": lambda: peer(torchao_rounding),
+        "Brevitas' IntQuant": lambda: peer(brevitas_rounding),
+        "QPyTorch": lambda: peer(qtorch_rounding),
     }
 
 
 if __name__ == "__main__":
+    enter("quantisers", "torchao", "brevitas", "qtorch")
     with torch.no_grad():
         main(*sys.argv[1:])

@@ -1,10 +1,10 @@
 """Kill searches with -9 at random moments and start them again: each ends as if undisturbed, and repeats nothing.
 
-    python benchmarks/kills.py [RUNS [SEED]]
+    python benchmarks/kills.py [RUNS [SEED [STRATEGY]]]
 
 Each life of a search is a process of its own, killed by the clock or as it comes to a line of calibration, evaluation,
-journal or saving, drawn at random from those that an undisturbed search runs. A life that ends before its moment comes
-ends the run.
+measurement of sensitivities, journal or saving, drawn at random from those that an undisturbed search runs. A life that
+ends before its moment comes ends the run.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import FrameType
@@ -28,11 +29,12 @@ import torch
 from torch import nn
 
 import picojoule as pj
-from picojoule.evaluate import PlainEvaluator
+from picojoule.search import Journal
 
 PLACES = {
     "calibration": ("calibration/calibrate.py", "calibration/statistics.py"),
-    "evaluation": ("evaluate/evaluator.py", "quantize/quantizer.py"),
+    "evaluation": ("evaluate/evaluator.py", "evaluate/runner.py"),
+    "measurement": ("search/sensitivity.py",),
     "journal": ("search/journal.py",),
     "saving": ("search/result.py", "picojoule/files.py"),
 }
@@ -40,11 +42,11 @@ PLACES = {
 WRITING = ("save", "write_together", "_beside", "_new", "_sweep", "_lock", "_settle", "_told")
 """The functions that count as saving; others in those files only read."""
 COMPARED = ("result.json", "plan.json", "ranges.json", "weights.safetensors")
-Evaluation = tuple[int, str]
-"""How many samples, and the plan; the splits differ in their number of samples."""
+Key = str
+"""What a row of the journal is known by: its context, and the plan with the samples seen of it, or a name."""
 
 
-def main(runs: int = 100, seed: int = 0) -> int:
+def main(runs: int = 100, seed: int = 0, strategy: str = "descent") -> int:
     """Kill so many runs, print what came of them, and return how many fell short."""
     torch.set_num_threads(1)  # forked processes must find no threads at work
     draw = random.Random(seed)
@@ -53,37 +55,37 @@ def main(runs: int = 100, seed: int = 0) -> int:
         place = Path(name)
         whole = place / "whole" / "run"
         begun = time.monotonic()
-        assert _life(whole) == 0
+        assert _life(whole, strategy) == 0
         seconds = time.monotonic() - begun
-        assert set(_worked(whole)) == _journaled(whole), "evaluations are not counted where they are made"
+        assert set(_worked(whole)) == _journaled(whole), "rows are not counted where they are written"
         lines = json.loads(whole.with_name("lines").read_text())
         totals, unequal = Counter[str](), 0
         for run in range(runs):
-            found, equal = _run(place / str(run) / "run", whole, draw, lines, seconds)
+            found, equal = _run(place / str(run) / "run", strategy, whole, draw, lines, seconds)
             totals += found
             unequal += not equal
             shutil.rmtree(place / str(run))
         evaluations = len(_worked(whole))
     kills = sum(totals[f"killed: {what}"] for what in (*PLACES, "clock"))
     where = ", ".join(f"{totals[f'killed: {what}']} {what}" for what in (*PLACES, "clock"))
-    print(f"{kills} kills ({where}) over {runs} runs of {evaluations} evaluations each")
+    print(f"{kills} kills ({where}) over {runs} runs of {evaluations} evaluations and measurements each, by {strategy}")
     print(f"equal to the undisturbed run, with nothing left beside: {runs - unequal} of {runs}")
-    print(f"journaled evaluations repeated: {totals['repeated']}; evaluations in flight lost: {totals['lost']}")
+    print(f"repeated though journaled: {totals['repeated']}; lost in flight: {totals['lost']}")
     return unequal + totals["repeated"]
 
 
 def _run(
-    folder: Path, whole: Path, draw: random.Random, lines: dict[str, int], seconds: float
+    folder: Path, strategy: str, whole: Path, draw: random.Random, lines: dict[str, int], seconds: float
 ) -> tuple[Counter[str], bool]:
     """One search, killed and started again until a life ends by itself; what happened, and whether it ended equal."""
     found: Counter[str] = Counter()
     while True:
-        what = draw.choice([*PLACES, "clock"])
+        what = draw.choice([*(place for place in PLACES if lines[place]), "clock"])
         known = _journaled(folder)
         before = len(_worked(folder))
         moment = draw.random() ** 2  # rather early: the more is journaled, the shorter is a life
         at = int(lines[what] * moment) if what in PLACES else seconds * moment
-        code = _life(folder, what, at)
+        code = _life(folder, strategy, what, at)
         begun = _worked(folder)[before:]
         found["repeated"] += len(known.intersection(begun)) + len(begun) - len(set(begun))
         found["lost"] += len(set(begun) - _journaled(folder))
@@ -96,14 +98,14 @@ def _run(
     return found, same and names == {path.name for path in whole.iterdir()} and _journaled(folder) == _journaled(whole)
 
 
-def _life(folder: Path, what: str = "", at: float = 0) -> int:
+def _life(folder: Path, strategy: str, what: str = "", at: float = 0) -> int:
     """A search in a forked process: its exit code, or the negative number of the signal that killed it."""
     folder.parent.mkdir(exist_ok=True)
     process = os.fork()
     if process == 0:
         try:
             lines = Lines(what, at)
-            _search(folder, lines)
+            _search(folder, strategy, lines)
             folder.with_name("lines").write_text(json.dumps(lines.run))
             os._exit(0)
         except BaseException:
@@ -134,18 +136,21 @@ class Lines:
         return None
 
 
-def _search(folder: Path, lines: Lines) -> None:
-    """The job itself, noting each evaluation as it begins."""
-    plainly = PlainEvaluator.accuracy
+def _search(folder: Path, strategy: str, lines: Lines) -> None:
+    """The job itself, noting each row of the journal as it is about to be written."""
     handle = os.open(_notes(folder), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
-    def noting(self: PlainEvaluator, plan: pj.Plan) -> pj.Accuracy:
-        os.write(handle, f"{len(self._samples)} {plan}\n".encode())
-        return plainly(self, plan)
+    def noting(write: Callable[..., None], key: Callable[..., str]) -> Callable[..., None]:
+        def noted(journal: Journal, *row: Any) -> None:
+            os.write(handle, f"{key(*row)}\n".encode())
+            write(journal, *row)
 
-    PlainEvaluator.accuracy = noting  # type: ignore[method-assign]
+        return noted
+
+    Journal.add = noting(Journal.add, lambda context, plan, tally, _: f"{context} {plan} {tally.seen}")  # type: ignore[method-assign]
+    Journal.keep = noting(Journal.keep, lambda context, name, _: f"{context} {name}")  # type: ignore[method-assign]
     sys.settrace(lines)
-    pj.search(*_case(), keep=[0.9, 0.8], bits=(1, 8), out=folder)
+    pj.search(*_case(), keep=[0.9, 0.8], bits=(1, 8), strategy=strategy, out=folder)
 
 
 @cache
@@ -164,14 +169,13 @@ def _notes(folder: Path) -> Path:
     return folder.with_name("notes")
 
 
-def _worked(folder: Path) -> list[Evaluation]:
-    """The evaluations that were begun, in order."""
-    text = _notes(folder).read_text() if _notes(folder).exists() else ""
-    return [(int(total), plan) for total, _, plan in (line.partition(" ") for line in text.splitlines())]
+def _worked(folder: Path) -> list[Key]:
+    """What was worked out, in order."""
+    return _notes(folder).read_text().splitlines() if _notes(folder).exists() else []
 
 
-def _journaled(folder: Path) -> set[Evaluation]:
-    """The evaluations that a journal holds, read from a copy: opening it would mend what the next life must."""
+def _journaled(folder: Path) -> set[Key]:
+    """What a journal holds, read from a copy: opening it would mend what the next life must."""
     if not (folder / "journal.sqlite").exists():
         return set()
     with tempfile.TemporaryDirectory() as copy:
@@ -179,10 +183,12 @@ def _journaled(folder: Path) -> set[Evaluation]:
             shutil.copy(path, copy)
         with contextlib.closing(sqlite3.connect(Path(copy) / "journal.sqlite")) as connection:
             try:
-                return set(connection.execute("SELECT total, plan FROM evaluations"))
-            except sqlite3.OperationalError:  # its table is not made yet
+                evaluations = connection.execute("SELECT context, plan, seen FROM evaluations").fetchall()
+                measurements = connection.execute("SELECT context, name FROM measurements").fetchall()
+            except sqlite3.OperationalError:  # its tables are not made yet
                 return set()
+    return {" ".join(map(str, row)) for row in evaluations + measurements}
 
 
 if __name__ == "__main__":
-    sys.exit(min(1, main(*map(int, sys.argv[1:]))))
+    sys.exit(min(1, main(*map(int, sys.argv[1:3]), *sys.argv[3:])))

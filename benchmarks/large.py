@@ -3,7 +3,8 @@
 The network has residual blocks with batch norm and fresh weights; its own answers are the labels, so that any loss of
 accuracy is due to the bits. Images are 3x32x32, coarse random patterns by a seed.
 
-    python benchmarks/large.py [--form npz|dataset|arrays] [--held-out N] [--bits MIN MAX] [--time-budget SECONDS]
+    python benchmarks/large.py [--form npz|dataset|arrays] [--held-out N] [--strategy NAME] [--bits MIN MAX]
+                               [--time-budget SECONDS]
 
 With `arrays` all samples are held out, else all but `--held-out`, half of which the search decides on.
 """
@@ -100,6 +101,7 @@ def main() -> None:
     parser.add_argument("--form", choices=("npz", "dataset", "arrays"), default="npz")
     parser.add_argument("--held-out", type=int, default=5000)
     parser.add_argument("--keep", type=float, nargs="+", default=[0.7])
+    parser.add_argument("--strategy", default="descent")
     parser.add_argument("--bits", type=int, nargs=2, default=[7, 8])
     parser.add_argument("--time-budget", type=float)
     asked = parser.parse_args()
@@ -114,8 +116,9 @@ def main() -> None:
         told, begun = list[tuple[float, Progress]](), time.monotonic()
         try:
             result = pj.search(
-                model, data, keep=asked.keep, bits=tuple(asked.bits), time_budget=asked.time_budget,
-                out=Path(folder) / "run", listener=lambda event: told.append((time.monotonic() - begun, event)),
+                model, data, keep=asked.keep, strategy=asked.strategy, bits=tuple(asked.bits),
+                time_budget=asked.time_budget, out=Path(folder) / "run",
+                listener=lambda event: told.append((time.monotonic() - begun, event)),
             )  # fmt: skip
         except UnreachableFloorError as error:
             result = error.result

@@ -4,11 +4,14 @@ A contender is a name and a function without arguments. Each round times every c
 its round, and its least, median and greatest over the rounds are shown, beside the ratio of the least times.
 """
 
+import logging
 import os
 import platform
 import statistics
 import time
+import warnings
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -32,14 +35,22 @@ def interleaved(contenders: Contenders, rounds: int, calls: int = 1) -> Times:
 
 
 def importable(builders: Mapping[str, Callable[[], Callable[[], object]]]) -> Contenders:
-    """The contenders whose builders find the package they need in this environment."""
+    """The contenders that can be built here; any other is named, once, with the reason."""
     found = {}
-    for name, build in builders.items():
-        try:
-            found[name] = build()
-        except ImportError:
-            continue
+    logging.disable(logging.WARNING)  # what packages say of kernels for other chips
+    with warnings.catch_warnings(action="ignore"):
+        for name, build in builders.items():
+            try:
+                found[name] = build()
+            except Exception as error:  # a package that compiles itself on import may raise anything
+                _leave_out(name, str(error).strip().rpartition("\n")[2] or type(error).__name__)
+    logging.disable(logging.NOTSET)
     return found
+
+
+@cache
+def _leave_out(name: str, reason: str) -> None:
+    print(f"{name} is left out: {reason}")
 
 
 def ratio(times: Times, name: str, to: str) -> str:

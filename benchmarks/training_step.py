@@ -1,19 +1,22 @@
 """A training step of a network at 4 bits costs little more than the same step in floating point.
 
-    python benchmarks/training_step.py [THREADS ...]
+    python benchmarks/training_step.py [--no-peers] [THREADS ...]
 
 Forward, cross entropy, backward and an SGD update of LeNet-5 and ResNet-20, batch 64; weights and activations at 4
 bits, straight-through gradients. The float network is the plain torch module, its batch norms folded into the
-convolutions as ours are; with them at work it is shown beside. A peer is one more entry of `builders`, which takes part
-where its package can be imported. All are made anew several times: where their tensors come to lie in memory alone
-makes a step up to 15 % slower or faster.
+convolutions as ours are; with them at work it is shown beside. So are the peers' networks, folded too, in the
+environment that is made for them (peers/networks.py). All are made anew several times: where their tensors come to lie
+in memory alone makes a step up to 15 % slower or faster.
 """
 
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from measure import Times, importable, interleaved, machine, ratio
+from peers.environment import enter
+from peers.networks import CONVERSIONS, Conversion
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -72,11 +75,15 @@ def builders(name: str, seed: int) -> dict[str, Builder]:
         plan = Plan.uniform(network, f"fixed{BITS}").expand(network)
         return step(quantize(network, plan, calibrate(network, x, plan, granularity=granularity)))
 
+    def peer(convert: Conversion) -> Callable[[], object]:
+        return step(convert(folded(create(name, seed)), x, BITS))
+
     return {
         "float": lambda: step(folded(create(name, seed))),
         "float, batch norm in training": lambda: step(create(name, seed)),
         "picojoule": lambda: picojoule("layer"),
         "picojoule, ranges by channel": lambda: picojoule("channel"),
+        **{label: partial(peer, convert) for label, convert in CONVERSIONS.items()},
     }
 
 
@@ -92,4 +99,5 @@ def folded(model: nn.Module) -> nn.Module:
 
 
 if __name__ == "__main__":
+    enter("quantisers", "torchao", "brevitas", "qtorch")
     main(*sys.argv[1:])

@@ -1,6 +1,7 @@
 """Calibration: granularity, signedness, determinism, and settings that there are not."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,9 @@ from torch import Tensor, nn
 
 from picojoule.calibration import Calibration, Range, Settings, calibrate, observe
 from picojoule.calibration.observers import covering
+from picojoule.calibration.statistics import SAMPLE
 from picojoule.errors import CaptureError, FormatError, InputError, PlanError
+from picojoule.formats import parse
 from picojoule.network import capture
 from picojoule.plan import Plan
 
@@ -103,6 +106,66 @@ def test_a_calibration_gives_the_ranges_of_any_plan(x: Tensor) -> None:
         assert calibration.ranges(Plan.uniform(network, text)) == expected
 
 
+def test_exponents_may_be_given(x: Tensor) -> None:
+    """Only at the format they are given for; and what is given later goes before."""
+    _, network = forked()
+    found = Calibration.of(network, x, Settings("mse", "channel"))
+    weights, three = "left.weights", parse("fixed3")
+    given = found.with_exponents({(weights, three): (5, -6, 0), ("left.inputs", three): (7,)})
+    again = given.with_exponents({("left.inputs", three): (8,)})
+    assert given.exponents(weights, three) == again.exponents(weights, three) == (5, -6, 0)
+    assert (given.exponents("left.inputs", three), again.exponents("left.inputs", three)) == ((7,), (8,))
+    for text in ("fixed3", "fixed4"):
+        plan = Plan.uniform(network, text)
+        before, after = found.ranges(plan), given.ranges(plan)
+        changed = {weights: (5, -6, 0), "left.inputs": (7,)} if text == "fixed3" else {}
+        sites = {
+            name: replace(range, exponents=changed.get(name, range.exponents)) for name, range in before.sites.items()
+        }
+        assert dict(after.sites) == sites
+        assert before == calibrate(network, x, text, "mse", "channel")
+        assert {name: found.exponents(name, parse(text)) for name in network.sites} == {
+            name: range.exponents for name, range in before.sites.items()
+        }
+
+
+def test_one_exponent_for_the_network_cannot_be_given_by_site(x: Tensor) -> None:
+    found = Calibration.of(forked()[1], x, Settings(granularity="network"))
+    with pytest.raises(ValueError, match=r"^with granularity 'network' no site has exponents of its own$"):
+        found.with_exponents({})
+
+
+@pytest.mark.parametrize("granularity", ["layer", "channel"])
+@pytest.mark.parametrize("text", ["float32", "fixed8", "fixed3", "binary"])
+def test_zeros_of_weights_are_exact_and_of_few_inputs_too(text: str, granularity: str, x: Tensor) -> None:
+    """Of so few inputs all are kept, and the extremes once more."""
+    model, _ = forked()
+    with torch.no_grad():
+        model.left.weight[1, 1] = 0
+        model.left.weight[2] *= 2.0**-5
+    network = capture(model, x[:1])
+    found = Calibration.of(network, x, Settings(granularity=granularity))
+    sites = found.ranges(Plan.uniform(network, text)).sites
+    with torch.no_grad():
+        tensors = {"left.weights": model.left.weight.detach(), "left.inputs": model.stem(x).relu()}
+    for name, tensor in tensors.items():
+        format, exponents = parse(text), torch.tensor(sites[name].exponents).reshape(-1, 1, 1, 1)
+        rounded = format.quantize(tensor, exponents, sites[name].signed)
+        expected = int((rounded == 0).sum()) / tensor.numel()
+        assert found.zeros(name, format) == pytest.approx(expected, abs=0 if "weights" in name else 2 / tensor.numel())
+        assert (expected > 0) is (text != "binary")
+
+
+def test_zeros_of_many_inputs_are_an_estimate() -> None:
+    network = capture(nn.Sequential(nn.Linear(3000, 2)).eval(), torch.zeros(1, 3000))
+    x = torch.rand(100, 3000, generator=torch.Generator().manual_seed(0)) * 0.999
+    found = Calibration.of(network, x)
+    rounded = parse("fixed2").quantize(x, 0, signed=False)
+    expected = int((rounded == 0).sum()) / x.numel()
+    assert expected == pytest.approx(1 / 8, abs=0.01)
+    assert found.zeros("0.inputs", parse("fixed2")) == pytest.approx(expected, abs=4 * (expected / SAMPLE) ** 0.5)
+
+
 def test_the_model_is_left_alone(x: Tensor) -> None:
     model, _ = forked()
     model.train()
@@ -118,6 +181,7 @@ def test_the_model_is_left_alone(x: Tensor) -> None:
         ({"observer": "min"}, "observer 'min' is not known; choose one of max, percentile, mse"),
         ({"granularity": "tensor"}, "granularity 'tensor' is not known; choose one of network, layer, channel"),
         ({"signed": "never"}, "signed 'never' is not known; choose one of auto, always"),
+        ({"prepare": "biases"}, "prepare 'biases' is not known; choose one of none, bias, equalize, all"),
     ],
 )
 def test_settings_that_there_are_not(setting: dict[str, str], message: str, x: Tensor) -> None:

@@ -15,16 +15,22 @@ from picojoule.errors import FileError
 
 quietly = settings(max_examples=200, deadline=None, derandomize=True, database=None)
 DOCUMENT = (
-    b'{"picojoule": "ranges", "version": 1, "input_shape": [1, 28, 28], "sites": '
-    b'{"a.inputs": {"exponents": [3], "signed": false}, "a.weights": {"exponents": [-1, 96, -96], "signed": true}}}'
+    b'{"picojoule": "ranges", "version": 2, "input_shape": [1, 28, 28], "sites": '
+    b'{"a.inputs": {"exponents": [3], "signed": false}, "a.weights": {"exponents": [-1, 96, -96], "signed": true, '
+    b'"shift": [0.5, -1e-20, 0.0]}}}'
 )
-READ = Ranges({"a.inputs": Range((3,), False), "a.weights": Range((-1, 96, -96), True)}, (1, 28, 28))
+READ = Ranges(
+    {"a.inputs": Range((3,), False), "a.weights": Range((-1, 96, -96), True, (0.5, -1e-20, 0.0))}, (1, 28, 28)
+)
+
+SHIFT = "{0}: 'a.weights': key 'shift' must be finite numbers, one for each output channel"
 
 exponents = st.lists(st.integers(-96, 96), min_size=1, max_size=4).map(tuple)
+shifts = st.lists(st.floats(-1e150, 1e150), max_size=4).map(tuple)
 names = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=6)
 many_ranges = st.builds(
     Ranges,
-    st.dictionaries(names, st.builds(Range, exponents, st.booleans()), max_size=4),
+    st.dictionaries(names, st.builds(Range, exponents, st.booleans(), shifts), max_size=4),
     st.lists(st.integers(1, 9), max_size=3).map(tuple),
 )
 
@@ -76,14 +82,19 @@ def test_a_saved_file_is_the_text(tmp_path: Path) -> None:
         (', "signed": false', "", "{0}: 'a.inputs': key 'signed' is missing (true or false)"),
         ('"signed": false', '"signed": false, "bits": 1', "{0}: 'a.inputs': unknown key 'bits'"),
         ('"signed": false', '"signed": false, "signed": true', "{0} is not a valid ranges: duplicate key 'signed'"),
+        ("[0.5, -1e-20, 0.0]", "[]", SHIFT),
+        ("[0.5, ", "[1e151, ", SHIFT),
+        ("[0.5, ", "[true, ", SHIFT),
+        ("[0.5, ", '["1", ', SHIFT),
+        ("[0.5, -1e-20, 0.0]", "0.5", "{0}: 'a.weights': key 'shift' is 0.5, expected a list"),
         ('"a.weights"', '"a.inputs"', "{0} is not a valid ranges: duplicate key 'a.inputs'"),
         ("[1, 28, 28]", "[1, 0]", "{0}: key 'input_shape' is [1, 0], expected sizes such as [1, 28, 28]"),
         ("[1, 28, 28]", "[1.5]", "{0}: key 'input_shape' is [1.5], expected sizes such as [1, 28, 28]"),
         ("[1, 28, 28]", "[8192, 8193]", "{0}: key 'input_shape' is [8192, 8193], expected sizes such as [1, 28, 28]"),
         ("[1, 28, 28]", '"28"', "{0}: key 'input_shape' is '28', expected a list"),
         ('"input_shape": [1, 28, 28], ', "", "{0}: key 'input_shape' is missing (a list)"),
-        ('"version": 1', '"version": 1, "more": 1', "{0}: unknown key 'more'"),
-        ('"version": 1', '"version": 0', "{0}: version 0 of a ranges is not known; this picojoule reads 1"),
+        ('"version": 2', '"version": 2, "more": 1', "{0}: unknown key 'more'"),
+        ('"version": 2', '"version": 0', "{0}: version 0 of a ranges is not known; this picojoule reads 2"),
         ('"ranges"', '"plan"', "{0} is not a ranges: its key 'picojoule' says 'plan', expected 'ranges'"),
         ('{"exponents": [3], "signed": false}', "3", "{0}: 'a.inputs': expected a table, found int"),
     ],
@@ -105,4 +116,5 @@ def test_bytes_of_any_kind_are_refused(content: bytes) -> None:
 def test_the_text_is_plain() -> None:
     table = json.loads(READ.to_json())
     assert list(table) == ["picojoule", "version", "input_shape", "sites"]
-    assert table["sites"]["a.weights"] == {"exponents": [-1, 96, -96], "signed": True}
+    assert table["sites"]["a.inputs"] == {"exponents": [3], "signed": False}
+    assert table["sites"]["a.weights"] == {"exponents": [-1, 96, -96], "signed": True, "shift": [0.5, -1e-20, 0.0]}

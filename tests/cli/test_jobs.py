@@ -49,19 +49,20 @@ class TestSearch:
         assert done.out == (folder / "result.json").read_text()
 
     def test_the_default_folder_is_below_the_working_one(self, run: Run, model: str, data: str, tmp_path: Path) -> None:
-        options = ("--data", data, "--keep", "0.5", "--bits", "7:8", "--json")
+        options = ("--data", data, "--keep", "0.5", "--confidence", "point", "--bits", "7:8", "--json")
         assert run("search", model, *options).code == 0
         assert run("search", model, *options, "--strategy", "uniform").code == 0
         runs = sorted(path.name for path in (tmp_path / "runs").iterdir())
-        assert runs == ["net-trained-greedy", "net-trained-uniform"]
+        assert runs == ["net-trained-descent", "net-trained-uniform"]
         assert {path.name for path in (tmp_path / "runs" / runs[0]).iterdir()} == small.FILES
 
     def test_every_option_at_once(self, run: Run, model: str, data: str, home: Path, tmp_path: Path) -> None:
         (tmp_path / "metric.py").write_text("def best(outputs, targets):\n    return outputs.argmax(1) == targets\n")
         done = run(
             "search", model, "--data", data, "--checkpoint", home / "trained.safetensors", "--keep", "0.9,0.5",
-            "--strategy", "uniform", "--rescale", "channel", "--observer", "mse", "--signed", "always",
-            "--bits", "2:16", "--platform", "eyeriss", "--metric", f"{tmp_path / 'metric.py'}:best",
+            "--strategy", "descent", "--rescale", "channel", "--observer", "mse", "--signed", "always",
+            "--confidence", "0.6", "--prepare", "none", "--max-weight-bytes", "64k", "--max-ram-bytes", "9999",
+            "--jobs", "1", "--cache-gb", "0.5", "--bits", "2:16", "--platform", "eyeriss", "--metric", f"{tmp_path / 'metric.py'}:best",
             "--time-budget", "10m", "--seed", "3", "--mean", "0", "--std", "1", "--resize", "8", "--device", "cpu",
             "--out", tmp_path / "run", "--json",
         )  # fmt: skip
@@ -71,7 +72,8 @@ class TestSearch:
         assert settings == {
             "model": model, "data": data, "checkpoint": str(home / "trained.safetensors"),
             "device": "cpu", "mean": "0", "std": "1", "resize": 8,
-            "keep": [0.9, 0.5], "strategy": "uniform", "bits": [2, 16], "seed": 3, "rescale": "channel",
+            "keep": [0.9, 0.5], "strategy": "descent", "bits": [2, 16], "seed": 3, "rescale": "channel",
+            "confidence": 0.6, "prepare": "none", "max_weight_bytes": 65536, "max_ram_bytes": 9999,
             "observer": "mse", "signed": "always", "platform": "eyeriss",
             "samples": {"calibration": 10, "search": 45, "report": 45},
         }  # fmt: skip
@@ -126,7 +128,7 @@ class TestSearch:
         assert "The run is in a [bold] :dog: [/x]: plan.json" in done.out
 
     def test_without_time(self, run: Run, model: str, data: str) -> None:
-        done = run("search", model, "--data", data, "--time-budget", "0s", *BITS)
+        done = run("search", model, "--data", data, "--time-budget", "0s", "--confidence", "point", *BITS)
         assert done.code == 0
         assert "holds, stopped" in done.out
 
@@ -171,7 +173,7 @@ class TestProcess:
 
 
 def test_a_run_with_other_settings_replaces_nothing(run: Run, model: str, data: str, tmp_path: Path) -> None:
-    options = ("search", model, "--data", data, "--bits", "7:8", "--json")
+    options = ("search", model, "--data", data, "--bits", "7:8", "--strategy", "greedy", "--json")
     for keep in ("0.5", "0.4", "0.5"):
         assert run(*options, "--keep", keep).code == 0
     runs = {path.name: json.loads((path / "result.json").read_text()) for path in (tmp_path / "runs").iterdir()}

@@ -4,25 +4,28 @@
         classes = (MyStrategy,)
 
 Without classes of its own a subclass holds every strategy at hand to the laws. They are tried on made-up accuracies,
-also such as rise and fall with the bits, and on a small trained network.
+also such as rise and fall with the bits, with made-up sensitivities that say nothing about them, and on a small trained
+network.
 """
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import ClassVar
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.jobs.small import digits, network
 
 from picojoule.calibration import Calibration
-from picojoule.evaluate import Accuracy, Evaluator, Floor, PlainEvaluator
-from picojoule.formats import Float32
-from picojoule.plan import Plan
-from picojoule.search import Problem, Step, Strategy, fixed_point_ladders, strategies
+from picojoule.energy import Platform, Sparsity, energy
+from picojoule.evaluate import Accuracy, Evaluator, Floor, PlainEvaluator, Tally, Verdict
+from picojoule.formats import Float32, Format
+from picojoule.plan import Limits, Plan, ram_bytes, weight_bytes
+from picojoule.search import Problem, Sensitivities, Step, Strategy, fixed_point_ladders, measure, strategies
 
 laws = settings(
     max_examples=40,
@@ -36,14 +39,17 @@ laws = settings(
 
 @dataclass
 class Made(Evaluator):
-    """Accuracies from a function of the plan; it remembers what it was asked."""
+    """Tallies from a function of the plan; it remembers what it was asked to judge."""
 
-    function: Callable[[Plan], Accuracy]
+    function: Callable[[Plan], Tally]
     asked: list[Plan] = field(default_factory=list)
 
-    def accuracy(self, plan: Plan) -> Accuracy:
-        self.asked.append(plan)
+    def tally(self, plan: Plan) -> Tally:
         return self.function(plan)
+
+    def judge(self, plan: Plan, floor: Floor) -> Verdict:
+        self.asked.append(plan)
+        return super().judge(plan, floor)
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,10 @@ class Walk:
     steps: list[Step]
     asked: list[Plan]
     asked_by: list[int]
+
+    def holds(self, plan: Plan) -> bool:
+        """Whether a plan really holds the floor."""
+        return self.floor.holds(self.problem.evaluator.tally(plan))
 
 
 def walk(strategy: type[Strategy], problem: Problem, floor: Floor) -> Walk:
@@ -74,48 +84,68 @@ def total_bits(plan: Plan) -> float:
     return float(sum(format.bits for format in plan.formats.values()))
 
 
+def drawn_sensitivities(ladders: dict[str, tuple[Format, ...]], seed: int) -> Sensitivities:
+    """Slacks and noises at random, some of them zero; fewer bits need not mean more noise."""
+    draw = np.random.RandomState(seed % 2**32)
+    keys = [(site, format) for site, ladder in ladders.items() for format in ladder]
+    noise = {key: draw.exponential(draw.choice([0.0, 0.1, 1.0]), 20) for key in keys}
+    return Sensitivities(draw.exponential(1.0, 20) * draw.choice([0, 1], 20), noise)
+
+
 @st.composite
 def searches(draw: st.DrawFn) -> tuple[Problem, Floor]:
     """Problems on the small network's sites with made-up accuracies, monotone or at random, and floors on them."""
     sites = list(network().sites)
     low = draw(st.integers(1, 5))
     bits = (low, draw(st.integers(low, 6)))
-    signed = {site: draw(st.booleans()) for site in sites}
-    total = 1000
+    ladders = fixed_point_ladders({site: draw(st.booleans()) for site in sites}, bits)
+    total, seed = 1000, draw(st.integers(0, 2**31))
+    reference = draw(st.sampled_from([total, total // 2]))
     if draw(st.booleans()):
         loss = {site: draw(st.integers(0, 60)) for site in sites}
 
-        def function(plan: Plan) -> Accuracy:
-            lost = sum(loss[site] * (bits[1] - format.bits) for site, format in plan.formats.items())
-            return Accuracy(max(0, total - lost), total)
+        def right(plan: Plan) -> int:
+            return max(0, total - sum(loss[site] * (bits[1] - format.bits) for site, format in plan.formats.items()))
     else:
-        seed, least = draw(st.integers(0, 2**31)), draw(st.integers(0, total))
+        least = draw(st.integers(0, total))
 
-        def function(plan: Plan) -> Accuracy:
-            return Accuracy(least + zlib.crc32(str(plan).encode(), seed) % (total - least + 1), total)
+        def right(plan: Plan) -> int:
+            return least + zlib.crc32(str(plan).encode(), seed) % (total - least + 1)
 
-    keep = draw(st.sampled_from([1.0, 0.99, 0.9, 0.5, 0.001]))
-    problem = Problem(network(), fixed_point_ladders(signed, bits), Made(function), total_bits)
-    return problem, Floor(keep, Accuracy(draw(st.sampled_from([total, total // 2])), total))
+    def tally(plan: Plan) -> Tally:
+        found = right(plan)
+        return Tally(total, total, found, max(0, reference - found), max(0, found - reference))
+
+    keep, confidence = draw(st.sampled_from([1.0, 0.99, 0.9, 0.5, 0.001])), draw(st.sampled_from([None, 0.95]))
+    problem = Problem(network(), ladders, Made(tally), total_bits, drawn_sensitivities(ladders, seed))
+    return replace(problem, limits=draw(limits(problem))), Floor(keep, Accuracy(reference, total), confidence)
+
+
+@st.composite
+def limits(draw: st.DrawFn, problem: Problem) -> Limits:
+    """Limits that the fewest bits keep, and the most bits may not."""
+    found = []
+    for size in (weight_bytes, ram_bytes):
+        least, most = (size(network(), problem.rung(steps)) for steps in (100, 0))
+        found.append(draw(st.none() | st.integers(least, most)))
+    return Limits(*found)
 
 
 @cache
 def real() -> tuple[Problem, Accuracy]:
     """The small trained network on 200 digits, and the float network's accuracy there."""
-    loaded = digits()
+    loaded, platform = digits(), Platform.load("moons2017")
     assert loaded.train is not None
     calibration = Calibration.of(network(), loaded.train.x[:200])
-    known: dict[Plan, Accuracy] = {}
     plain = PlainEvaluator(calibration, loaded.held_out.first(200))
+    ladders = fixed_point_ladders({site: calibration.signed(site) for site in network().sites}, (1, 6))
+    _, sensitivities = measure(calibration, loaded.train.x[:200], ladders, tune=False)
 
-    def function(plan: Plan) -> Accuracy:
-        if plan not in known:
-            known[plan] = plain.accuracy(plan)
-        return known[plan]
+    def cost(plan: Plan) -> float:
+        return energy(network(), plan, platform, Sparsity.none()).total_pj
 
-    signed = {site: calibration.signed(site) for site in network().sites}
-    reference = plain.accuracy(Plan.uniform(network(), Float32()))
-    return Problem(network(), fixed_point_ladders(signed, (1, 6)), Made(function), total_bits), reference
+    problem = Problem(network(), ladders, Made(cache(plain.tally)), cost, sensitivities)
+    return problem, plain.accuracy(Plan.uniform(network(), Float32()))
 
 
 class StrategyLaws:
@@ -139,13 +169,17 @@ class StrategyLaws:
 
     @laws
     @given(search=searches())
-    def test_the_first_step_is_the_widest_plan(self, strategy: type[Strategy], search: tuple[Problem, Floor]) -> None:
-        self.check_first(walk(strategy, *search))
+    def test_where_nothing_holds_there_is_one_step_that_says_so(
+        self, strategy: type[Strategy], search: tuple[Problem, Floor]
+    ) -> None:
+        self.check_failure(walk(strategy, *search))
 
     @laws
     @given(search=searches())
-    def test_later_plans_were_evaluated_and_hold(self, strategy: type[Strategy], search: tuple[Problem, Floor]) -> None:
-        self.check_plans(walk(strategy, *search))
+    def test_else_every_plan_was_judged_and_holds(
+        self, strategy: type[Strategy], search: tuple[Problem, Floor]
+    ) -> None:
+        self.check_plans(strategy, walk(strategy, *search))
 
     @laws
     @given(search=searches())
@@ -159,34 +193,54 @@ class StrategyLaws:
     ) -> None:
         assert walk(strategy, *search) == walk(strategy, *search)
 
+    @laws
+    @given(search=searches())
+    def test_the_path_is_of_plans_that_it_could_have_taken(
+        self, strategy: type[Strategy], search: tuple[Problem, Floor]
+    ) -> None:
+        problem, _ = search
+        path = strategy().path(problem)
+        assert len(set(path)) == len(path)
+        assert path == strategy().path(problem)
+        for plan in path:
+            self.check_plan(strategy, problem, plan)
+
+    @pytest.mark.parametrize("limited", [False, True])
     @pytest.mark.parametrize("keep", [1.0, 0.97, 0.8])
-    def test_on_a_trained_network(self, strategy: type[Strategy], keep: float) -> None:
+    def test_on_a_trained_network(self, strategy: type[Strategy], keep: float, limited: bool) -> None:
         problem, reference = real()
+        if limited:
+            problem = replace(problem, limits=Limits(200, 50))
         found = walk(strategy, problem, Floor(keep, reference))
-        self.check_first(found)
-        self.check_plans(found)
+        self.check_failure(found)
+        self.check_plans(strategy, found)
         self.check_remaining(strategy, found)
         assert walk(strategy, problem, Floor(keep, reference)) == found
 
-    def check_first(self, found: Walk) -> None:
-        """The first step is the widest plan, and if that fails the floor it is the only one."""
-        first = found.steps[0]
-        assert first.plan == found.problem.widest()
-        assert first.plan in found.asked[: found.asked_by[0]]
-        if not found.floor.holds(first.accuracy):
-            assert len(found.steps) == 1
+    def check_failure(self, found: Walk) -> None:
+        """If no plan that was judged holds the floor, there is one step, a plan that was judged, and it says so."""
+        assert found.steps
+        assert found.asked
+        if not any(map(found.holds, found.asked)):
+            (step,) = found.steps
+            assert step.plan in found.asked
+            assert not step.holds
 
-    def check_plans(self, found: Walk) -> None:
-        """Every later step's plan was evaluated, holds the floor, and keeps each site within its ladder."""
-        assert isinstance(found.problem.evaluator, Made)
+    def check_plans(self, strategy: type[Strategy], found: Walk) -> None:
+        """Else every step's plan was judged by then, holds the floor, and is within its ladders and limits."""
         for step, asked_by in zip(found.steps, found.asked_by, strict=True):
             assert step.plan in found.asked[:asked_by]
-            assert step.accuracy == found.problem.evaluator.function(step.plan)
-        for step in found.steps[1:]:
-            assert found.floor.holds(step.accuracy)
+            assert step.holds == found.holds(step.plan)
+        assert all(step.holds for step in found.steps) == any(map(found.holds, found.asked))
         for plan in (*found.asked, *(step.plan for step in found.steps)):
-            assert list(plan.formats) == list(found.problem.network.sites)
-            assert all(format in found.problem.ladders[site] for site, format in plan.formats.items())
+            self.check_plan(strategy, found.problem, plan)
+
+    def check_plan(self, strategy: type[Strategy], problem: Problem, plan: Plan) -> None:
+        """Each site has a format of its ladder, and strategies that weigh keep the limits."""
+        assert list(plan.formats) == list(problem.network.sites)
+        assert all(format in problem.ladders[site] for site, format in plan.formats.items())
+        if strategy.weighs:
+            assert problem.limits.excess(problem.network, plan) == 0
 
     def check_remaining(self, strategy: type[Strategy], found: Walk) -> None:
         """`remaining` is never less than the evaluations that really follow, and `bound` than all of them."""

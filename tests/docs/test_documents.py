@@ -59,7 +59,7 @@ def user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(1352, 10))
     save_file(model.state_dict(), "mynet.safetensors")
-    x = torch.rand(120, 1, 28, 28)
+    x = torch.rand(1000, 1, 28, 28)
     np.savez("images.npz", x=x.numpy(), y=model(x).argmax(1).numpy())
     return tmp_path
 
@@ -88,7 +88,7 @@ def test_the_readme_python_runs(user_folder: Path, capsys: pytest.CaptureFixture
     model.add_module("relu", nn.ReLU())
     model.add_module("flatten", nn.Flatten())
     model.add_module("fc", nn.Linear(4 * 26 * 26, 10))
-    x = torch.rand(120, 1, 28, 28)
+    x = torch.rand(1000, 1, 28, 28)
     names: dict[str, object] = {"model": model, "data": (x.numpy(), model(x).argmax(1).numpy())}
     exec(source, names)
     printed = capsys.readouterr().out

@@ -16,6 +16,7 @@ from picojoule.evaluate import (
     IncrementalEvaluator,
     PlainEvaluator,
     Tally,
+    Verdict,
     scores,
     top1,
 )
@@ -88,8 +89,10 @@ def test_the_batch_size_does_not_matter(
 
 def test_it_tells_of_every_sample_as_it_runs(network: Network, samples: Samples, calibration: Calibration) -> None:
     ran: list[int] = []
-    PlainEvaluator(calibration, samples.first(250), ran=ran.append).accuracy(plan(network, "fixed8", "fixed8"))
-    assert ran == [100, 100, 50]
+    evaluator = PlainEvaluator(calibration, samples.first(250), ran=ran.append)
+    for texts in PLANS[1:3]:
+        evaluator.accuracy(plan(network, *texts))
+    assert ran == [100, 100, 50] * 3  # the float network's once
 
 
 def test_the_float_plan_is_the_float_network(network: Network, samples: Samples, calibration: Calibration) -> None:
@@ -160,8 +163,10 @@ def test_a_judgement_is_the_decision_on_all_samples(
             floor = Floor(keep, reference, confidence)
             verdict = judging.judge(chosen, floor)
             assert verdict.holds == floor.holds(complete)
-            assert verdict.low - 1e-4 <= counting.accuracy(chosen).correct <= verdict.high + 1e-4
-            early += verdict.seen < 700
+            tally = verdict.tally
+            assert tally.low - 1e-4 <= counting.accuracy(chosen).correct <= tally.high + 1e-4
+            assert floor.decide(tally) == verdict.holds
+            early += tally.seen < 700
             held.add(verdict.holds)
     assert held == {False, True}
     assert early > 10
@@ -223,10 +228,45 @@ def test_ctrl_c_ends_it_and_it_can_be_asked_again(network: Network, samples: Sam
     assert found.accuracy(chosen) == PlainEvaluator(calibration, samples).accuracy(chosen)
 
 
+@pytest.mark.parametrize("metric", ["top1", "in parts"])
+def test_tallies_are_those_of_the_scores(
+    network: Network, samples: Samples, calibration: Calibration, metric: str
+) -> None:
+    """Sample by sample beside the float network's; of the float network itself nothing is lost or gained."""
+
+    def closeness(outputs: Tensor, targets: Tensor) -> Tensor:
+        return outputs.softmax(1).gather(1, targets[:, None])[:, 0]
+
+    score = top1 if metric == "top1" else closeness
+    evaluators: list[Evaluator] = [
+        PlainEvaluator(calibration, samples, score),
+        incremental(calibration, samples, metric=score, hardest_first=True),
+    ]
+    found = {}
+    for chosen in (Plan.uniform(network, Float32()), plan(network, "fixed3", "fixed2")):
+        found[chosen] = scores(quantize(network, chosen, calibration.ranges(chosen)), samples, score)
+    ours, theirs = found.values()
+    expected = {
+        "correct": float(theirs.sum()),
+        "lost": float((ours - theirs).clamp(min=0).sum()),
+        "gained": float((theirs - ours).clamp(min=0).sum()),
+    }
+    assert min(expected.values()) > 0
+    for evaluator in evaluators:
+        alike, tally = map(evaluator.tally, found)
+        assert (alike.lost, alike.gained) == (0, 0)
+        assert alike.correct == pytest.approx(float(ours.sum()), rel=1e-6)
+        assert (tally.total, tally.seen) == (700, 700)
+        assert {name: getattr(tally, name) for name in expected} == pytest.approx(expected, rel=1e-6)
+        assert evaluator.accuracy(chosen) == tally.accuracy
+
+
 def test_an_evaluator_that_only_counts_judges_by_that(network: Network) -> None:
     class Made(Evaluator):
-        def accuracy(self, plan: Plan) -> Accuracy:
-            return Accuracy(90, 100)
+        def tally(self, plan: Plan) -> Tally:
+            return Tally(100, 100, 90, 10, 0)
 
     verdict = Made().judge(Plan({}), Floor(0.9, Accuracy(100, 100)))
-    assert (verdict.holds, verdict.low, verdict.high, verdict.seen) == (True, 90, 90, 100)
+    assert verdict == Verdict(True, Tally(100, 100, 90, 10, 0))
+    assert not Made().judge(Plan({}), Floor(0.9, Accuracy(100, 100), 0.95)).holds
+    assert Made().accuracy(Plan({})) == Accuracy(90, 100)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from picojoule.errors import InputError
-from picojoule.evaluate import Accuracy, Floor, Tally, Verdict, check_confidence, check_keep
+from picojoule.errors import FileError, InputError
+from picojoule.evaluate import Accuracy, Floor, Tally, check_confidence, check_keep
+from picojoule.files import Fields
 
 
 @pytest.mark.parametrize(
@@ -113,7 +114,10 @@ def test_a_plan_that_loses_nothing_needs_samples_all_the_same(both: int, needed:
 def test_cases_on_the_edge() -> None:
     assert not Floor(0.9, Accuracy(0, 100), 0.95).holds(paired(100, 0, 0, 0))  # never right: nothing is proved
     assert Floor(0.9, Accuracy(0, 100)).holds(paired(100, 0, 0, 0))
-    assert not Floor(1.0, Accuracy(900, 1000), 0.95).holds(paired(1000, 900, 0, 0))  # equal is not better
+    assert Floor(1.0, Accuracy(900, 1000), 0.95).holds(paired(1000, 900, 0, 0))  # what loses none keeps all
+    assert not Floor(1.0, Accuracy(900, 1000), 0.95).holds(paired(1000, 899, 1, 0))
+    assert not Floor(1.0, Accuracy(900, 1000), 0.95).holds(paired(1000, 899, 1, 1))  # equal is not better
+    assert not Floor(0.9999, Accuracy(900, 1000), 0.95).holds(paired(1000, 900, 0, 0))  # too few to prove that
     assert Floor(1.0, Accuracy(900, 1000), 0.95).holds(paired(1000, 900, 0, 3))
     assert not Floor(1.0, Accuracy(900, 1000), 0.95).holds(paired(1000, 890, 10, 12))  # better, but by chance
     assert Floor(0.9, Accuracy(0, 100), 0.95).holds(paired(100, 0, 0, 3))
@@ -213,9 +217,47 @@ def test_a_decision_falls_as_soon_as_it_can() -> None:
     assert floor.decide(Tally(100, 11, 0, 11, 0)) is False
 
 
-def test_a_verdict_tells_what_was_seen() -> None:
-    verdict = Verdict(False, Tally(100, 20, 12, 8, 0))
-    assert (verdict.low, verdict.high, verdict.total, verdict.seen) == (12, 92, 100, 20)
+def test_to_keep_all_is_decided_at_the_first_sample_lost_or_the_last() -> None:
+    """With a confidence; what is gained may outweigh it later."""
+    floor = Floor(1.0, Accuracy(100, 100), 0.95)
+    assert floor.decide(Tally(100, 99, 99, 0, 0)) is None
+    assert floor.decide(Tally(100, 100, 100, 0, 0)) is True
+    assert floor.decide(Tally(100, 1, 0, 1, 0)) is False  # all are right in float, so that none can be gained
+    assert Floor(1.0, Accuracy(90, 100), 0.95).decide(Tally(100, 1, 0, 1, 0)) is None
+    assert Floor(1.0, Accuracy(90, 100), 0.95).decide(Tally(100, 90, 90, 0, 0)) is True
+
+
+def test_a_tally_tells_what_was_seen() -> None:
+    tally = Tally(100, 20, 12, 8, 0)
+    assert (tally.low, tally.high) == (12, 92)
+    assert Tally(100, 100, 12, 88, 0).accuracy == Accuracy(12, 100)
+    with pytest.raises(AssertionError):
+        _ = tally.accuracy
+
+
+def test_tallies_round_trip() -> None:
+    for tally in (Tally(100, 20, 12.5, 7.25, 0.25), Tally(1, 0, 0.0, 0.0, 0.0), Tally(3, 3, 3.0, 0.0, 3.0)):
+        assert Tally.from_table(Fields(tally.to_table(), "file")) == tally
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"total": 0}, "key 'total' is 0, expected a whole number from 1 to 9223372036854775807"),
+        ({"seen": 101}, "key 'seen' is 101, expected a whole number from 0 to 100"),
+        ({"correct": 21}, "key 'correct' is 21, expected a finite number from 0 to 20"),
+        ({"lost": -1}, "key 'lost' is -1, expected a finite number from 0 to 20"),
+        ({"gained": 20.5}, "key 'gained' is 20.5, expected a finite number from 0 to 20"),
+        ({"gained": 13}, "keys 'correct', 'lost' and 'gained' do not fit together"),
+        ({"lost": 9}, "keys 'correct', 'lost' and 'gained' do not fit together"),
+        ({"more": 1}, "unknown key 'more'"),
+    ],
+    ids=str,
+)
+def test_tables_that_are_no_tally(change: dict[str, float], told: str) -> None:
+    table = {**Tally(100, 20, 12, 8, 0).to_table(), **change}
+    with pytest.raises(FileError, match=re.escape(told)):
+        Tally.from_table(Fields(table, "file"))
 
 
 def test_the_normal_distribution_of_the_library_is_scipys() -> None:

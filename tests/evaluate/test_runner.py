@@ -23,8 +23,8 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "MOST", 8)
 
 
-def calibration(name: str, granularity: str = "layer") -> Calibration:
-    return Calibration.of(network(name), images(40), Settings(granularity=granularity))
+def calibration(name: str, granularity: str = "layer", prepare: str = "none") -> Calibration:
+    return Calibration.of(network(name), images(40), Settings(granularity=granularity, prepare=prepare))
 
 
 def walk(name: str, steps: int) -> list[Plan]:
@@ -42,11 +42,13 @@ def walk(name: str, steps: int) -> list[Plan]:
     return plans
 
 
-@pytest.mark.parametrize("granularity", ["network", "layer", "channel"])
+@pytest.mark.parametrize(
+    ("granularity", "prepare"), [("network", "none"), ("layer", "none"), ("channel", "none"), ("layer", "bias")]
+)
 @pytest.mark.parametrize("name", GRAPHS)
-def test_what_ran_before_does_not_matter(name: str, granularity: str) -> None:
+def test_what_ran_before_does_not_matter(name: str, granularity: str, prepare: str) -> None:
     """Nor do the memory and the number of cores: bit for bit, NaN included."""
-    measured, x = calibration(name, granularity), images(37, seed=1)
+    measured, x = calibration(name, granularity, prepare), images(37, seed=1)
     runners = [
         Runner(network(name), measured.ranges, x, cache_gb=cache_gb, jobs=jobs)
         for cache_gb, jobs in ((1, 1), (1, 3), (2e-5, 2), (0, 2))
@@ -57,9 +59,10 @@ def test_what_ran_before_does_not_matter(name: str, granularity: str) -> None:
             assert torch.equal(each.outputs(plan).view(torch.int32), alone.view(torch.int32))
 
 
+@pytest.mark.parametrize("prepare", ["none", "bias"])
 @pytest.mark.parametrize("name", ["Residual", "Branches", "PreActivation", "Dense"])
-def test_it_is_the_quantised_network(name: str) -> None:
-    measured, x = calibration(name), images(37, seed=1)
+def test_it_is_the_quantised_network(name: str, prepare: str) -> None:
+    measured, x = calibration(name, prepare=prepare), images(37, seed=1)
     together = Runner(network(name), measured.ranges, x)
     for text in TEXTS:
         plan = Plan.uniform(network(name), text)

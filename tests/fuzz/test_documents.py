@@ -18,8 +18,9 @@ from picojoule.plan import Plan
 
 PLAN = Plan.parse({"*": "fixed8", "stem.weights": "binary", "f[ci].*": "fixed3", "left.inputs": "float32"}).to_json()
 RANGES = (
-    '{"picojoule": "ranges", "version": 1, "input_shape": [1, 4, 4], "sites": {'
-    '"stem.inputs": {"exponents": [0], "signed": false}, "stem.weights": {"exponents": [-1, 96, -96], "signed": true}}}'
+    '{"picojoule": "ranges", "version": 2, "input_shape": [1, 4, 4], "sites": {'
+    '"stem.inputs": {"exponents": [0], "signed": false}, "stem.weights": {"exponents": [-1, 96, -96], "signed": true, '
+    '"shift": [0.25, -1e-9, 0.0]}}}'
 )
 ZEROS = Sparsity({"stem.inputs": 0.25, "stem.weights": 0.0}).to_json()
 READERS: dict[str, tuple[Callable[[bytes], Any], str]] = {

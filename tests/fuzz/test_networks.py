@@ -15,6 +15,7 @@ from tests.fuzz.mutations import damaged, examples, mutated, refused
 from tests.plan.networks import forked
 from torch import Tensor, nn
 
+from picojoule.calibration import Calibration, Settings
 from picojoule.network import Network, capture, float_module
 
 
@@ -54,7 +55,7 @@ def contents() -> tuple[bytes, ...]:
 
 
 def survives(content: bytes) -> None:
-    """Load, look at all that follows from the graph, and run it where it is small."""
+    """Load, look at all that follows from the graph, and run and calibrate it where it is small."""
     network = refused(lambda: Network.from_bytes(content, "file"))
     if network is None:
         return
@@ -67,6 +68,7 @@ def survives(content: bytes) -> None:
         x = torch.ones(3, *network.input_shape)
         output = refused(lambda: float_module(network)(x))
         assert output is None or tuple(output.shape) == (3, *network.output_shape)
+        refused(lambda: Calibration.of(network, x, Settings(prepare="all")))
 
 
 def graph_of(content: bytes) -> bytes:

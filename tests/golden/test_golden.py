@@ -12,11 +12,11 @@ from torch import nn
 
 from picojoule.calibration import Histogram, Range, Ranges
 from picojoule.energy import Platform, Sparsity, energy
-from picojoule.evaluate import Accuracy
+from picojoule.evaluate import Tally
 from picojoule.formats import parse
 from picojoule.network import Network, capture
 from picojoule.plan import Plan
-from picojoule.search import Decision, OperatingPoint, Result, Trial
+from picojoule.search import Decision, OperatingPoint, Result, Trial, Waypoint
 
 HERE = Path(__file__).parent
 
@@ -52,16 +52,24 @@ def result() -> Result:
     """A result with every field filled, none of it computed in floating point but the energies."""
     network = small()
     plan = Plan.uniform(network, "fixed4").replace("fc.weights", parse("binary"))
-    ranges = Ranges({site: Range((-1,), site.endswith("weights")) for site in network.sites}, network.input_shape)
+    shifts = {"fc.weights": (0.25, -1.5, 0.0)}
+    sites = {site: Range((-1,), site.endswith("weights"), shifts.get(site, ())) for site in network.sites}
+    ranges = Ranges(sites, network.input_shape)
     sparsity = Sparsity(dict.fromkeys(network.sites, 0.25))
     priced = energy(network, plan, Platform.load("moons2017"), sparsity)
-    decision = Decision("fc.weights", parse("binary"), (Trial(parse("binary"), Accuracy(9, 10), True),))
-    point = OperatingPoint("0.9", 0.9, plan, ranges, Accuracy(9, 10), Accuracy(17, 20), priced, sparsity,
-                           log=(decision,))  # fmt: skip
+    trials = (
+        Trial(parse("fixed2"), True, Tally(10, 9, 9.0, 0.0, 0.0)),
+        Trial(parse("binary"), False, Tally(10, 4, 1.0, 3.0, 0.0)),
+    )
+    decision = Decision("fc.weights", parse("fixed2"), trials)
+    searched, reported = Tally(10, 10, 8.75, 1.25, 0.5), Tally(20, 20, 17.0, 2.0, 1.0)
+    point = OperatingPoint("0.9", 0.9, plan, ranges, searched, reported, priced, sparsity, log=(decision,))
     histograms = {"fc.weights": Histogram(-1.0, 1.5, (4, 0, 20), 0)}
     wide = Plan.uniform(network, "float32")
-    base = OperatingPoint("float32", None, wide, ranges, Accuracy(10, 10), Accuracy(18, 20), None, sparsity)
-    return Result(network, (point,), {"float32": base}, {"strategy": "greedy"}, histograms)
+    alike = Tally(10, 10, 9.5, 0.0, 0.0), Tally(20, 20, 18.0, 0.0, 0.0)
+    base = OperatingPoint("float32", None, wide, ranges, *alike, None, sparsity)
+    path = (Waypoint(plan.replace("fc.weights", parse("fixed3")), *alike, 12.5),)
+    return Result(network, (point,), {"float32": base}, {"strategy": "descent", "confidence": 0.95}, histograms, path)
 
 
 DOCUMENTS = {

@@ -1,6 +1,7 @@
 """Folders that cannot be written, and disks that are full from the start or fill up on the way. The real command."""
 
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -76,10 +77,8 @@ class TestFullDisk:
         shutil.copytree(whole.folder / "disk" / "run", disk / "run")
         other = ("--out", "disk/run", "--rescale", "channel")
         told = refused(home.search(*other, AT="1:fill", DISK=disk, LEFT=40 * 4096))
-        assert (
-            told
-            == "cannot write 'disk/run/report.html': No space left on device; free some space or choose another folder"
-        )
+        reason = "No space left on device; free some space or choose another folder"
+        assert re.fullmatch(rf"cannot write 'disk/run/[a-z]+\.[a-z]+': {reason}", told)
         assert written(disk / "run") == written(whole.folder / "disk" / "run")
         (disk / "ballast").unlink()
         assert home.search(*other).wait() == 0

@@ -28,48 +28,70 @@ from picojoule.errors import (
     PlatformError,
     UnreachableFloorError,
 )
-from picojoule.evaluate import PlainEvaluator, top1
+from picojoule.evaluate import Floor, IncrementalEvaluator, top1
 from picojoule.jobs.progress import Progress
 from picojoule.search import Result
 
 BITS = (2, 8)
+BOTH = ("greedy", "descent")
 
 
 def search(**options: Any) -> Result:
-    """A search of the small network over few bits."""
-    arguments: dict[str, Any] = {"model": small.network(), "data": small.digits(), "keep": 0.9, "bits": BITS, **options}
+    """A search of the small network over few bits, by default the quickest."""
+    arguments: dict[str, Any] = {"model": small.network(), "data": small.digits(), "keep": 0.9, "bits": BITS,
+                                 "strategy": "greedy", **options}  # fmt: skip
     return pj.search(**arguments)
 
 
 def rows(folder: Path) -> list[tuple[Any, ...]]:
     """Every evaluation that a journal holds."""
     with closing(sqlite3.connect(folder / "journal.sqlite")) as connection:
-        return connection.execute("SELECT * FROM evaluations ORDER BY context, plan").fetchall()
+        measured = connection.execute("SELECT * FROM measurements ORDER BY context, name").fetchall()
+        return connection.execute("SELECT * FROM evaluations ORDER BY context, plan, seen").fetchall() + measured
+
+
+@pytest.fixture(scope="module", params=BOTH)
+def asked(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """A search at two floors."""
+    about = {"model": "small", "note": {"by": ["hand", 1]}}
+    return {"strategy": request.param, "keep": [1.0, 0.9], "about": about}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(asked: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("run") / "new" / "folder"
 
 
 @pytest.fixture(scope="module")
-def found(folder: Path) -> Result:
-    """A search at two floors that wrote its folder."""
-    return search(keep=[1.0, 0.9], out=folder, about={"model": "small", "note": {"by": ["hand", 1]}})
+def found(asked: dict[str, Any], folder: Path) -> Result:
+    """That search, which wrote its folder."""
+    return search(**asked, out=folder)
 
 
 @pytest.fixture
 def evaluations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The plans that are really worked out, one entry each time."""
     worked: list[str] = []
-    plainly = PlainEvaluator.accuracy
 
-    def counting(self: PlainEvaluator, plan: pj.Plan) -> pj.Accuracy:
+    def noted(plan: pj.Plan) -> None:
         worked.append(str(plan))
-        return plainly(self, plan)
 
-    monkeypatch.setattr(PlainEvaluator, "accuracy", counting)
+    before_evaluations(monkeypatch, noted)
     return worked
+
+
+def before_evaluations(monkeypatch: pytest.MonkeyPatch, act: Callable[[pj.Plan], None]) -> None:
+    """Do something before each evaluation that is really made."""
+
+    def watched(plainly: Callable[..., Any]) -> Callable[..., Any]:
+        def evaluate(self: IncrementalEvaluator, plan: pj.Plan, *floor: Floor) -> Any:
+            act(plan)
+            return plainly(self, plan, *floor)
+
+        return evaluate
+
+    for name in ("tally", "judge"):
+        monkeypatch.setattr(IncrementalEvaluator, name, watched(getattr(IncrementalEvaluator, name)))
 
 
 class TestResult:
@@ -94,6 +116,7 @@ class TestResult:
         for point in found.points:
             assert point.keep is not None
             assert point.search.correct >= point.keep * reference.correct
+            assert found.floor(point.keep).holds(point.searched)
 
     def test_accuracies_are_those_of_the_quantised_network(self, found: Result) -> None:
         splits = split(small.digits(), seed=0)
@@ -112,16 +135,16 @@ class TestResult:
         assert found.baselines["float32"].report == pj.Accuracy(right, len(samples))
 
     def test_the_log_says_why(self, found: Result) -> None:
-        needed = 1.0 * found.baselines["float32"].search.correct
+        """What was chosen held, one bit less did not, and what was seen was enough to tell."""
+        floor = found.floor(1.0)
         for decision in found.log:
-            *held, last = decision.trials
-            assert all(trial.accuracy.correct >= needed for trial in held)
-            if last.accuracy.correct < needed:
-                assert decision.format == held[-1].format
-            else:
-                assert decision.format == last.format
-                assert last.format.bits == BITS[0]
-            assert [trial.format.bits for trial in decision.trials] == list(range(8, last.format.bits - 1, -1))
+            tried = [trial.format.bits for trial in decision.trials]
+            assert tried == sorted(set(tried), reverse=True)
+            assert all(floor.decide(trial.tally) == trial.holds for trial in decision.trials)
+            verdicts = {trial.format: trial.holds for trial in decision.trials}
+            assert verdicts[decision.format]
+            fewer = [holds for format, holds in verdicts.items() if format.bits == decision.format.bits - 1]
+            assert fewer == [False] or decision.format.bits == BITS[0]
 
     def test_energies_are_those_of_the_plan_and_its_zeros(self, found: Result) -> None:
         platform = pj.Platform.load("moons2017")
@@ -138,12 +161,14 @@ class TestResult:
             "model": "small",
             "note": {"by": ["hand", 1]},
             "keep": [1.0, 0.9],
-            "strategy": "greedy",
             "bits": [2, 8],
             "seed": 0,
             "rescale": "layer",
-            "observer": "max",
             "signed": "auto",
+            **{
+                "greedy": {"strategy": "greedy", "observer": "max", "prepare": "none", "confidence": None},
+                "descent": {"strategy": "descent", "observer": "output", "prepare": "bias", "confidence": 0.95},
+            }[str(found.settings["strategy"])],
             "platform": "moons2017",
             "metric": "top1",
             "device": "cpu",
@@ -193,9 +218,12 @@ class TestResult:
         assert all(parameter.requires_grad and parameter.grad is None for parameter in model.parameters())
         assert not any(module._forward_hooks for module in model.modules())
 
-    def test_the_same_search_gives_the_same_text(self, found: Result) -> None:
-        again = search(keep=[1.0, 0.9], about={"model": "small", "note": {"by": ["hand", 1]}})
-        assert again.to_json() == found.to_json()
+    @pytest.mark.parametrize(("jobs", "cache_gb"), [(1, 1.0), (2, 0.0), (3, 1.0)])
+    def test_the_same_search_gives_the_same_text(
+        self, asked: dict[str, Any], found: Result, jobs: int, cache_gb: float
+    ) -> None:
+        """On any number of cores, and in any memory."""
+        assert search(**asked, jobs=jobs, cache_gb=cache_gb).to_json() == found.to_json()
 
     def test_the_seed_cuts_the_splits(self) -> None:
         one, other = search(), search(seed=1)
@@ -218,15 +246,18 @@ class TestFolder:
             with torch.no_grad():
                 assert torch.equal(loaded.at(keep).network(x), found.at(keep).network(x))
 
-    def test_the_journal_has_each_plan_once(self, found: Result, folder: Path) -> None:
-        kept = rows(folder)
-        assert len({(context, plan) for context, plan, *_ in kept}) == len(kept)
-        plans = {str(point.plan) for point in (*found.points, *found.baselines.values())}
-        assert plans <= {plan for _, plan, *_ in kept}
+    def test_the_journal_has_each_evaluation_once(self, found: Result, folder: Path) -> None:
+        kept = [row[:4] for row in rows(folder) if len(row) > 4]  # context, plan, total, seen
+        assert len(set(kept)) == len(kept)
+        whole = {plan for _, plan, total, seen in kept if seen == total}
+        points = (*found.points, *found.baselines.values(), *found.path)
+        assert {str(point.plan) for point in points} <= whole
 
-    def test_a_second_run_works_nothing_out(self, found: Result, folder: Path, evaluations: list[str]) -> None:
+    def test_a_second_run_works_nothing_out(
+        self, asked: dict[str, Any], found: Result, folder: Path, evaluations: list[str]
+    ) -> None:
         before = rows(folder)
-        again = search(keep=[1.0, 0.9], out=folder, about={"model": "small", "note": {"by": ["hand", 1]}})
+        again = search(**asked, out=folder)
         assert evaluations == []
         assert rows(folder) == before
         assert again.to_json() == found.to_json()
@@ -235,9 +266,10 @@ class TestFolder:
         self, found: Result, folder: Path, tmp_path: Path, evaluations: list[str]
     ) -> None:
         (tmp_path / "journal.sqlite").write_bytes((folder / "journal.sqlite").read_bytes())
-        search(keep=0.8, out=tmp_path)
+        strategy = found.settings["strategy"]
+        search(keep=0.8, strategy=strategy, out=tmp_path)
         resumed, evaluations[:] = set(evaluations), []
-        search(keep=0.8, out=tmp_path / "fresh")
+        search(keep=0.8, strategy=strategy, out=tmp_path / "fresh")
         assert len(resumed) < len(set(evaluations))
 
     @pytest.mark.parametrize(
@@ -248,6 +280,7 @@ class TestFolder:
             {"rescale": "channel"},
             {"observer": "mse"},
             {"signed": "always"},
+            {"prepare": "bias"},
             {"metric": "top5"},
         ],
         ids=str,
@@ -265,15 +298,20 @@ class TestFolder:
         assert changed.to_json() == fresh.to_json()
 
 
-TWO_FLOORS: dict[str, Any] = {"keep": [1.0, 0.9], "bits": (5, 8)}
+TWO_FLOORS: dict[str, dict[str, Any]] = {
+    "greedy": {"strategy": "greedy", "keep": [1.0, 0.9], "bits": (5, 8)},
+    "descent": {"strategy": "descent", "keep": [0.98, 0.9], "bits": (3, 8)},
+}
 BEFORE = ("reading the data", "capturing the network", "calibrating", "float network")
 """The stages of a search before there is any plan."""
 
 
-@pytest.fixture(scope="module")
-def undisturbed() -> tuple[Result, list[Progress]]:
+@pytest.fixture(scope="module", params=BOTH)
+def undisturbed(request: pytest.FixtureRequest) -> tuple[dict[str, Any], Result, list[Progress]]:
+    """A search at two floors: how it was asked for, its result, and what it told."""
     events: list[Progress] = []
-    return search(**TWO_FLOORS, listener=events.append), events
+    asked = TWO_FLOORS[request.param]
+    return asked, search(**asked, listener=events.append), events
 
 
 class TestInterrupted:
@@ -297,36 +335,38 @@ class TestInterrupted:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            search(**TWO_FLOORS, out=tmp_path, listener=listen)
+            search(**TWO_FLOORS["descent"], out=tmp_path, listener=listen)
         assert {path.name for path in tmp_path.iterdir()} <= {"journal.sqlite"}
 
-    @pytest.mark.parametrize("where", [0.0, 0.25, 0.5, 0.75, 0.9, 1.0])
-    def test_at_any_later_event(self, tmp_path: Path, undisturbed: tuple[Result, list[Progress]], where: float) -> None:
-        whole, events = undisturbed
+    @pytest.mark.parametrize("where", [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0])
+    def test_at_any_later_event(
+        self, tmp_path: Path, undisturbed: tuple[dict[str, Any], Result, list[Progress]], where: float
+    ) -> None:
+        asked, whole, events = undisturbed
         first = next(k for k, event in enumerate(events) if event.stage not in BEFORE)
         event = first + round(where * (len(events) - 1 - first))
         with pytest.raises(KeyboardInterrupt):
-            search(**TWO_FLOORS, out=tmp_path, listener=self.stopping(event))
+            search(**asked, out=tmp_path, listener=self.stopping(event))
         assert {path.name for path in tmp_path.iterdir()} == small.FILES
         saved = pj.load(tmp_path)
-        reference = saved.baselines["float32"].search.correct
-        assert [point.keep for point in saved.points] == [1.0, 0.9]
+        assert [point.keep for point in saved.points] == asked["keep"]
         for point in saved.points:
             assert point.keep is not None
             assert point.holds
-            assert point.search.correct >= point.keep * reference
+            assert saved.floor(point.keep).holds(point.searched)
         cut_short = any(each.stage.startswith("keep") for each in events[event + 1 :])
         assert any(point.stopped for point in saved.points) == cut_short
-        assert search(**TWO_FLOORS, out=tmp_path).to_json() == whole.to_json()
+        assert search(**asked, out=tmp_path).to_json() == whole.to_json()
 
     def test_twice_ends_at_once(self, tmp_path: Path) -> None:
         def always(event: Progress) -> None:
             if event.stage not in BEFORE:
                 raise KeyboardInterrupt
 
-        with pytest.raises(KeyboardInterrupt):
-            search(**TWO_FLOORS, out=tmp_path, listener=always)
-        assert {path.name for path in tmp_path.iterdir()} == {"journal.sqlite"}
+        for strategy in BOTH:
+            with pytest.raises(KeyboardInterrupt):
+                search(**TWO_FLOORS[strategy], out=tmp_path / strategy, listener=always)
+            assert {path.name for path in (tmp_path / strategy).iterdir()} == {"journal.sqlite"}
 
     def test_while_it_looks_for_what_blocks_a_floor(self, tmp_path: Path) -> None:
         once = iter([True])
@@ -348,23 +388,50 @@ class TestTime:
         assert found.log == ()
         assert len(evaluations) == 6  # float and widest; on the report split 16 and 8 bits, which is widest, and float
 
+    def test_without_time_descent_hands_over_the_widest_plan_too(self, evaluations: list[str]) -> None:
+        """Within the limits; that it holds is worked out all the same."""
+        found = search(strategy="descent", time_budget=0)
+        assert [(point.holds, point.stopped) for point in found.points] == [(True, True)]
+        assert {format.bits for format in found.plan.formats.values()} == {8}
+        assert (found.log, found.path) == ((), ())
+        assert len(evaluations) == 6
+        limited = search(strategy="descent", time_budget=0, max_weight_bytes=250)
+        assert {format.bits for format in limited.plan.formats.values()} == {5}
+
     def test_a_budget_ends_between_evaluations(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The clock gains a second with each evaluation; of a budget of five, what was decided by then is kept."""
+        """The clock gains a second with each evaluation; what was decided until the budget is over is kept."""
         now = [0.0]
-        plainly = PlainEvaluator.accuracy
 
-        def slow(self: PlainEvaluator, plan: pj.Plan) -> pj.Accuracy:
+        def slow(_: pj.Plan) -> None:
             now[0] += 1
-            return plainly(self, plan)
 
-        monkeypatch.setattr(PlainEvaluator, "accuracy", slow)
+        before_evaluations(monkeypatch, slow)
         monkeypatch.setattr(time, "monotonic", lambda: now[0])
-        stopped = search(keep=0.9, time_budget=12.5, out=tmp_path)
+        stopped = search(keep=0.9, time_budget=5.5, out=tmp_path)
         assert stopped.point.stopped
         assert 0 < len(stopped.log) < 4
         finished = search(keep=0.9, out=tmp_path)
         assert not finished.point.stopped
         assert finished.log[: len(stopped.log)] == stopped.log
+        assert finished.to_json() == search(keep=0.9).to_json()
+
+    @pytest.mark.parametrize("budget", [0.5, 3.5, 10.5, 25.5])
+    def test_a_budget_for_descent(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: float) -> None:
+        """Whenever it ends there is a plan that holds, no dearer than with less time."""
+        now = [0.0]
+
+        def slow(_: pj.Plan) -> None:
+            now[0] += 1
+
+        options: dict[str, Any] = {"strategy": "descent", "keep": 0.9}
+        whole = search(**options)
+        before_evaluations(monkeypatch, slow)
+        monkeypatch.setattr(time, "monotonic", lambda: now[0])
+        stopped = search(**options, time_budget=budget, out=tmp_path)
+        assert stopped.point.stopped
+        assert stopped.floor(0.9).holds(stopped.point.searched)
+        assert stopped.energy.total_pj >= whole.energy.total_pj
+        assert search(**options, out=tmp_path).to_json() == whole.to_json()
 
     def test_no_time_and_out_of_reach(self) -> None:
         with pytest.raises(UnreachableFloorError, match="in the way: not measured") as error:
@@ -378,11 +445,15 @@ class TestTime:
         with pytest.raises(InputError, match=re.escape(told)):
             search(time_budget=budget)
 
-    def test_events_tell_of_every_stage_and_count_its_units(self) -> None:
+    @pytest.mark.parametrize("strategy", BOTH)
+    def test_events_tell_of_every_stage_and_count_its_units(self, strategy: str) -> None:
         events: list[Progress] = []
-        found = search(listener=events.append)
-        assert list(dict.fromkeys(event.stage for event in events)) == [*BEFORE, "keep 0.9", "report split"]
-        units = {"keep 0.9": 1 + sum(len(decision.trials) - 1 for decision in found.log), "report split": 4}
+        found = search(strategy=strategy, listener=events.append)
+        units = {"sensitivities": 4 * 7, "plans between the floors": len(found.path), "report split": 4}
+        if strategy == "greedy":
+            units = {"keep 0.9": 1 + sum(len(decision.trials) - 1 for decision in found.log), "report split": 4}
+        stages = [stage for stage in ("sensitivities", "keep 0.9", *units) if stage in units or "keep" in stage]
+        assert list(dict.fromkeys(event.stage for event in events)) == [*BEFORE, *dict.fromkeys(stages)]
         for stage, count in units.items():
             mine = [event for event in events if event.stage == stage]
             assert list(dict.fromkeys(event.done for event in mine)) == list(range(count + 1))

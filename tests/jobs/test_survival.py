@@ -26,10 +26,10 @@ GOES_ON = "picojoule: stopped; the same command goes on from here\n"
 IN_USE = "another search is at work in 'run'; wait until it ends, or choose another folder"
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Home:
+@pytest.fixture(scope="module", params=["greedy", "descent"])
+def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """Where a search ran undisturbed, in the folder `run`."""
-    home = Home(tmp_path_factory.mktemp("whole"))
+    home = Home(tmp_path_factory.mktemp("whole"), request.param)
     assert home.search().wait() == 0
     assert rows(home.folder / "run") == home.calls
     return home
@@ -37,7 +37,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture
 def home(whole: Home, tmp_path: Path) -> Home:
-    return Home(tmp_path)
+    return Home(tmp_path, whole.strategy)
 
 
 def ends_as_if_undisturbed(home: Home, whole: Home, known: int) -> None:
@@ -48,7 +48,7 @@ def ends_as_if_undisturbed(home: Home, whole: Home, known: int) -> None:
 
 
 class TestKilled:
-    @pytest.mark.parametrize("evaluation", [1, 9, -1])
+    @pytest.mark.parametrize("evaluation", [1, 9, 60, -1])
     def test_in_an_evaluation(self, home: Home, whole: Home, evaluation: int) -> None:
         evaluation = evaluation % whole.calls or whole.calls
         assert home.search(AT=f"{evaluation}:SIGKILL").wait() == -signal.SIGKILL
@@ -64,15 +64,16 @@ class TestKilled:
         ends_as_if_undisturbed(home, whole, 12)
 
     @pytest.mark.slow
-    def test_at_random_moments(self) -> None:
+    @pytest.mark.parametrize("strategy", ["greedy", "descent"])
+    def test_at_random_moments(self, strategy: str) -> None:
         """The short version of a benchmark that kills a hundred."""
-        benchmark = [sys.executable, str(ROOT / "benchmarks" / "kills.py"), "5", "1"]
+        benchmark = [sys.executable, str(ROOT / "benchmarks" / "kills.py"), "5", "1", strategy]
         done = subprocess.run(benchmark, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr
         kills = re.match(r"(\d+) kills \((\d+) calibration, .* over 5 runs", done.stdout)
         assert kills is not None
         assert int(kills[1]) >= 10
-        assert "with nothing left beside: 5 of 5\njournaled evaluations repeated: 0;" in done.stdout
+        assert "with nothing left beside: 5 of 5\nrepeated though journaled: 0;" in done.stdout
 
     def test_while_it_replaces_another_result(self, tmp_path: Path) -> None:
         """Whenever it dies, the folder holds the old result, or the new one, or says that it is not finished."""
@@ -142,7 +143,7 @@ class TestStopped:
         assert {path.name for path in (home.folder / "run").iterdir()} == {"journal.sqlite"}
         ends_as_if_undisturbed(home, whole, 0)
 
-    @pytest.mark.parametrize(("evaluation", "name"), [(2, "SIGINT"), (9, "SIGTERM"), (-1, "SIGINT")])
+    @pytest.mark.parametrize(("evaluation", "name"), [(2, "SIGINT"), (9, "SIGTERM"), (60, "SIGINT"), (-1, "SIGINT")])
     def test_with_the_best_so_far(self, home: Home, whole: Home, evaluation: int, name: str) -> None:
         life = home.search(AT=f"{evaluation % whole.calls or whole.calls}:{name}")
         assert (life.wait(), life.out) == (130, "")

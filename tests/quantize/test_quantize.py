@@ -4,6 +4,7 @@ import copy
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from torch.nn import functional
 
 from picojoule.calibration import Range, Ranges, calibrate
 from picojoule.errors import CaptureError, InputError, PlanError
-from picojoule.network import Network, NetworkModule, float_module
+from picojoule.network import Network, NetworkModule, capture, float_module
 from picojoule.plan import Plan
 from picojoule.quantize import Quantizer, quantize
 
@@ -88,6 +89,54 @@ def test_float64_gives_the_very_numbers_written_by_hand(texts: dict[str, str], g
         torch.testing.assert_close(result, expected, rtol=1e-12, atol=1e-12)
     else:
         assert torch.equal(result, expected)
+
+
+@pytest.mark.parametrize("granularity", ["network", "layer", "channel"])
+@pytest.mark.parametrize(
+    "texts", [MIXED, {"*": "fixed3"}, {"left.weights": "fixed2"}], ids=lambda t: " ".join(t.values())
+)
+def test_shifts_are_added_to_the_biases(texts: dict[str, str], granularity: str) -> None:
+    """The numbers of a model whose biases hold them, and the network that was given stays as it is."""
+    model, network = forked()
+    plan = Plan.parse(texts).expand(network)
+    ranges = calibrate(network, samples(), plan, granularity=granularity, prepare="bias")
+    shifted = {name for name, found in ranges.sites.items() if found.shift}
+    assert shifted == {name for name, format in plan.formats.items() if format.rounds and name.endswith("weights")}
+    module = quantize(network, plan, ranges)
+    assert module.network is network
+    by_itself = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    with torch.no_grad():
+        for name in shifted:
+            layer = model.get_submodule(name.removesuffix(".weights"))
+            assert isinstance(layer.bias, Tensor)
+            assert not torch.equal(by_itself[f"{name.removesuffix('.weights')}.bias"], layer.bias)
+            layer.bias += torch.tensor(ranges.sites[name].shift)
+        expected = by_hand(model, samples().double(), by_oracle(plan, ranges))
+        torch.testing.assert_close(module.double()(samples().double()), expected, rtol=1e-12, atol=1e-12)
+    for name, tensor in model.named_parameters():
+        assert torch.equal(by_itself[name], tensor)
+
+
+def test_shifts_of_zero_change_no_bit() -> None:
+    model, network = forked()
+    with torch.no_grad():
+        model.left.bias.fill_(-0.0)
+    network = capture(model, samples()[:1])
+    plan = Plan.uniform(network, "fixed4")
+    ranges = calibrate(network, samples(), plan)
+    zeros = {"left.weights": replace(ranges.sites["left.weights"], shift=(0.0, -0.0, 0.0))}
+    module = quantize(network, plan, Ranges({**ranges.sites, **zeros}, ranges.input_shape))
+    assert torch.signbit(module.get_parameter("left.bias")).all()
+
+
+def test_what_does_not_round_is_not_shifted() -> None:
+    """Where a format does not round, the range says nothing."""
+    _, network = forked()
+    plan = Plan.uniform(network, "fixed4")
+    ranges = calibrate(network, samples(), plan, prepare="bias")
+    x = samples()
+    with torch.no_grad():
+        assert torch.equal(quantize(network, Plan({}), ranges)(x), float_module(network)(x))
 
 
 def test_float32_rounds_the_same_values() -> None:
@@ -325,6 +374,13 @@ class TestRefusals:
         self.refused(
             network, plan, sites, "the ranges name 'right.inputs', which is no site of the network; calibrate it again"
         )
+
+    @pytest.mark.parametrize(("site", "count"), [("left.weights", 2), ("left.weights", 1), ("left.inputs", 3)])
+    def test_a_shift_that_does_not_fit(self, site: str, count: int) -> None:
+        network, plan, sites = self.fitting()
+        sites[site] = replace(sites[site], shift=(0.5,) * count)
+        message = f"the shift of '{site}' does not fit the layer's biases; calibrate this network again"
+        self.refused(network, plan, sites, message)
 
     def test_a_plan_that_does_not_fit(self) -> None:
         network, _, sites = self.fitting()

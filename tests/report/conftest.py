@@ -44,13 +44,33 @@ def reader(chromium: Browser, tmp_path: Path) -> Iterator[Reader]:
 @pytest.fixture(scope="session")
 def greedy() -> pj.Result:
     """Two floors, layer by layer."""
-    return pj.search(small.trained(), small.few(300), keep=(0.97, 0.8), bits=(1, 8), observer="mse", about=ABOUT)
+    return pj.search(
+        small.trained(),
+        small.few(300),
+        keep=(0.97, 0.8),
+        bits=(1, 8),
+        strategy="greedy",
+        observer="mse",
+        about=ABOUT,
+    )
 
 
 @pytest.fixture(scope="session")
 def one(greedy: pj.Result) -> dict[str, Any]:
     """The document of one run."""
     return document({"runs/greedy": greedy})
+
+
+@pytest.fixture(scope="session")
+def descent() -> pj.Result:
+    """Two floors held with confidence, all sites decided together, and the curve between them."""
+    return pj.search(small.trained(), small.few(400), keep=(0.95, 0.8), about=ABOUT)
+
+
+@pytest.fixture(scope="session")
+def curved(descent: pj.Result) -> dict[str, Any]:
+    """The document of one run with a curve."""
+    return document({"runs/descent": descent})
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The page's data against the result it is made from, and against the energy model asked directly."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,16 @@ from tests.jobs import small
 import picojoule as pj
 from picojoule.energy import Platform, platforms
 from picojoule.energy.report import PARTS
+from picojoule.evaluate import Floor, Tally
+from picojoule.formats import Fixed
 from picojoule.report.document import document
+from picojoule.search import Decision, Trial
 
 
 @pytest.fixture(scope="module")
 def found() -> pj.Result:
-    return pj.search(small.trained(), small.few(200), keep=(0.9, 0.5), bits=(1, 10), about={"model": "m", "data": "d"})
+    about = {"model": "m", "data": "d"}
+    return pj.search(small.trained(), small.few(200), keep=(0.9, 0.5), bits=(1, 10), strategy="greedy", about=about)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +57,8 @@ def test_points_state_what_the_result_holds(found: pj.Result, run: dict[str, Any
             accuracy, base = getattr(point, split), getattr(reference, split)
             assert (told[split]["low"], told[split]["high"]) == accuracy.interval()
             assert told[split]["kept"] == accuracy.value / base.value
+            tally = point.searched if split == "search" else point.reported
+            assert (told[split]["lost"], told[split]["gained"]) == (tally.lost, tally.gained)
         assert told["front"] == (point in found.front)
     assert [point["needed"] for point in run["points"][2:]] == [None] * 3
     assert run["points"][0]["needed"] == pytest.approx(0.9 * reference.search.value)
@@ -76,8 +83,92 @@ def test_decisions_in_their_order(found: pj.Result, run: dict[str, Any]) -> None
     told = run["points"][0]["log"]
     assert [decision["site"] for decision in told] == [decision.site for decision in found.log]
     for decision, made in zip(told, found.log, strict=True):
-        assert [trial["format"] for trial in decision["trials"]] == [str(trial.format) for trial in made.trials]
-        assert [trial["holds"] for trial in decision["trials"]] == [trial.holds for trial in made.trials]
+        for trial, tried in zip(decision["trials"], made.trials, strict=True):
+            tally = tried.tally
+            assert (trial["format"], trial["holds"]) == (str(tried.format), tried.holds)
+            assert (trial["seen"], trial["lost"], trial["gained"]) == (tally.seen, tally.lost, tally.gained)
+
+
+def test_a_trial_that_was_certain_early_is_told_as_a_bound(found: pj.Result) -> None:
+    log = (
+        Decision(
+            "conv.inputs",
+            Fixed(4),
+            (
+                Trial(Fixed(8), True, Tally(200, 200, 190, 1, 1)),
+                Trial(Fixed(4), True, Tally(200, 150, 140, 3, 1)),
+                Trial(Fixed(3), False, Tally(200, 60, 20, 35, 1)),
+                Trial(Fixed(2), False, Tally(200, 200, 30, 160, 1)),
+            ),
+        ),
+    )
+    result = replace(found, points=(replace(found.point, log=log),))
+    told = document({"here": result})["runs"][0]["points"][0]["log"][0]["trials"]
+    bounds = [("", 190 / 200), ("at least", 140 / 200), ("at most", 160 / 200), ("", 30 / 200)]
+    assert [(trial["bound"], trial["accuracy"]) for trial in told] == bounds
+    reference = found.baselines["float32"].search
+    assert [trial["kept"] for trial in told] == [accuracy / reference.value for _, accuracy in bounds]
+
+
+def test_what_is_proven_is_the_greatest_floor_that_holds(descent: pj.Result, curved: dict[str, Any]) -> None:
+    run = curved["runs"][0]
+    assert run["confidence"] == descent.confidence == 0.95
+    reference = descent.baselines["float32"]
+    for point, told in zip(descent.points, run["points"], strict=False):
+        assert point.keep is not None
+        for split, tally, base in (
+            ("search", point.searched, reference.search),
+            ("report", point.reported, reference.report),
+        ):
+            proven = told[split]["proven"]
+            assert Floor(proven, base, 0.95).holds(tally)
+            assert not Floor(round(proven + 1e-4, 4), base, 0.95).holds(tally)
+            assert told[split]["holds"] == (proven >= point.keep) == Floor(point.keep, base, 0.95).holds(tally)
+    for told in run["points"][len(descent.points) :]:
+        assert [told[split][key] for split in ("search", "report") for key in ("proven", "holds")] == [None] * 4
+
+
+def test_a_point_estimate_proves_nothing_and_is_confirmed_by_the_count(found: pj.Result, run: dict[str, Any]) -> None:
+    assert run["confidence"] is None
+    for point, told in zip(found.points, run["points"], strict=False):
+        assert point.keep is not None
+        assert (told["search"]["proven"], told["report"]["proven"]) == (None, None)
+        reference = found.baselines["float32"].report
+        assert told["report"]["holds"] == Floor(point.keep, reference).holds(point.report)
+
+
+def test_the_curve_is_told_in_short(descent: pj.Result, curved: dict[str, Any]) -> None:
+    run = curved["runs"][0]
+    sixteen, reference = descent.baselines["fixed16"].energy, descent.baselines["float32"]
+    assert sixteen is not None
+    assert len(run["path"]) == len(descent.path) > 5
+    for told, waypoint in zip(run["path"], descent.path, strict=True):
+        assert told["energy_pj"] == waypoint.energy_pj
+        assert told["of_16_bits"] == waypoint.energy_pj / sixteen.total_pj
+        assert told["search"]["value"] == waypoint.searched.accuracy.value
+        assert told["report"]["kept"] == waypoint.reported.accuracy.value / reference.report.value
+        formats = waypoint.plan.formats
+        for layer, short in zip(descent.captured.layers, told["bits"], strict=True):
+            pair = (formats[layer.inputs], formats[layer.weights])
+            assert short == "/".join(str(f.bits) if isinstance(f, Fixed) else str(f) for f in pair)
+        weights = {site.count: formats[site.name].bits for site in descent.captured.sites.values()
+                   if site.kind == "weights"}  # fmt: skip
+        mean = sum(count * bits for count, bits in weights.items()) / sum(weights)
+        assert told["weights_bits"] == pytest.approx(mean)
+        assert len(json.dumps(told, separators=(",", ":"))) < 400
+    assert document({"here": replace(descent, path=())})["runs"][0]["path"] == []
+
+
+def test_a_log_of_sites_decided_together_is_told_apart_from_a_sweep(
+    curved: dict[str, Any], run: dict[str, Any], three: dict[str, Any]
+) -> None:
+    points = curved["runs"][0]["points"]
+    assert [point["together"] for point in points] == [True, True, False, False, False]
+    for point in points[:2]:  # what was taken is the plan itself
+        taken = [decision["trials"][0] for decision in point["log"]]
+        assert {(trial["accuracy"], trial["bound"]) for trial in taken} == {(point["search"]["value"], "")}
+    assert not any(point["together"] for point in run["points"])
+    assert not any(point["together"] for each in three["runs"] for point in each["points"])
 
 
 def test_every_format_used_or_tried_is_described(run: dict[str, Any], drawn: dict[str, Any]) -> None:

@@ -66,8 +66,8 @@ def test_every_section_is_drawn(reader: Reader, one: dict[str, Any]) -> None:
     opened = reader.open(one)
     headings = opened.locator("h2:visible").all_inner_texts()
     assert headings == [
-        "At keep 0.97", "Energy against accuracy", "Layer by layer", "Why these bits", "On every platform",
-        "Left in float", "Run it again", "The data",
+        "At keep 0.97", "Energy against accuracy", "Do the floors hold?", "Layer by layer", "Why these bits",
+        "On every platform", "Left in float", "Run it again", "The data",
     ]  # fmt: skip
     assert opened.title() == "net.py:trained on digits - picojoule"
     assert opened.locator("[data-slot]:visible").count() >= 12
@@ -183,16 +183,172 @@ def test_decisions_show_what_was_tried_and_why_it_ended(reader: Reader, one: dic
         assert card.locator(".failed").count() == len(decision["trials"]) - held
         assert card.locator(".taken").count() == 1
         for trial in decision["trials"]:
-            if not trial["holds"]:
-                gap = 100 * (point["needed"] - trial["accuracy"])
-                assert f"gave {units.percent(trial['accuracy'])}, {gap:.2f} points below the floor" in card.inner_text()
-                reasons += 1
+            assert _told(trial) in (card.locator("svg").get_attribute("aria-label") or "")
+        narrower = [trial for trial in decision["trials"] if not trial["holds"]]
+        if narrower:
+            gap = 100 * (point["needed"] - narrower[0]["accuracy"])
+            below = f"{'at least ' if narrower[0]['bound'] else ''}{gap:.2f} points below the floor"
+            assert f"gave {_told(narrower[0])}, {below}" in card.inner_text()
+            reasons += 1
     assert reasons > 0
+    assert opened.locator("#decisions .says").inner_text().startswith("What was tried at each site, in order")
     assert (
         opened.locator("#decisions .says")
         .inner_text()
         .endswith(f"The floor is {units.percent(point['needed'])}, 97 % of the float network's.")
     )
+
+
+def _told(trial: Mapping[str, Any]) -> str:
+    return f"{trial['bound']} {units.percent(trial['accuracy'])}".strip()
+
+
+def test_a_bound_is_told_wherever_the_accuracy_is(reader: Reader, one: dict[str, Any]) -> None:
+    early = copy.deepcopy(one)
+    log = early["runs"][0]["points"][0]["log"]
+    for decision in log:
+        for trial in decision["trials"]:
+            trial |= {"bound": "at least" if trial["holds"] else "at most", "seen": 7}
+    opened = reader.open(early)
+    trials = [trial for decision in log for trial in decision["trials"]]
+    assert opened.locator("#decisions .card .bounded").count() == len(trials)
+    expect(opened.locator("#decisions .legend")).to_contain_text("certain before every sample was seen")
+    opened.locator("#decisions .card .hit").first.hover()
+    tip = opened.locator("#tip").inner_text()
+    total = early["runs"][0]["points"][0]["search"]["total"]
+    assert f"at least {units.percent(trials[0]['accuracy'])} on the search split" in tip
+    assert f"certain after 7 of {total} samples: 0 lost, 0 gained" in tip
+    opened.locator("#decisions summary").click()
+    assert [row[3] for row in table(opened, "trial")] == [_told(trial) for trial in trials]
+    assert [(row["bound"], row["seen"]) for row in saved(opened, "trial")] == [(t["bound"], "7") for t in trials]
+    for decision in log:
+        for trial in decision["trials"]:
+            trial |= {"bound": "", "seen": total}
+    opened = reader.open(early)
+    assert opened.locator("#decisions .bounded").count() == 0
+
+
+def test_sites_decided_together_tell_what_one_bit_fewer_would_give(reader: Reader, curved: dict[str, Any]) -> None:
+    opened = reader.open(curved)
+    point = curved["runs"][0]["points"][0]
+    says = opened.locator("#decisions .says").inner_text()
+    assert says.startswith("All sites were decided together")
+    assert "with 95 % confidence" in says
+    told = []
+    for index, decision in enumerate(point["log"]):
+        text = opened.locator("#decisions .card").nth(index).inner_text()
+        tried = decision["trials"][1:]
+        told.append("One bit fewer was not tried here" if not tried else f"would give {_told(tried[0])}")
+        assert told[-1] in text
+    assert any(text.startswith("would give") for text in told)
+    assert f"Why {point['log'][0]['site']} has" in opened.locator("#values").inner_text()
+
+
+def test_a_trial_above_a_confident_floor_that_is_not_sure_of_it_is_told_so(
+    reader: Reader, curved: dict[str, Any]
+) -> None:
+    close = copy.deepcopy(curved)
+    point = close["runs"][0]["points"][0]
+    decision = next(decision for decision in point["log"] if len(decision["trials"]) > 1)
+    decision["trials"][1] |= {"accuracy": point["needed"] + 0.001, "bound": "at most", "holds": False}
+    other = point["log"][0] if point["log"][0] is not decision else point["log"][1]
+    other["trials"] = [other["trials"][0], {**other["trials"][0], "format": "fixed2", "holds": True}]
+    other["format"] = other["trials"][0]["format"]
+    close["formats"]["fixed2"] = {"bits": 2, "family": "fixed", "signed": None, "unsigned": None}
+    cards = reader.open(close).locator("#decisions")
+    told = f"would give at most {units.percent(point['needed'] + 0.001)}, which is not surely above the floor."
+    assert told in cards.locator(f"[data-site='{decision['site']}']").inner_text()
+    assert "2 bits would hold the floor too" in cards.locator(f"[data-site='{other['site']}']").inner_text()
+    last = copy.deepcopy(curved)
+    last["runs"][0]["least_bits"] = 3
+    for each in last["runs"][0]["points"][0]["log"]:
+        each["trials"] = each["trials"][:1]
+        each["format"] = each["trials"][0]["format"] = "fixed3"
+    assert "No fewer bits were searched." in reader.open(last).locator("#decisions .card").first.inner_text()
+
+
+def test_floors_stand_side_by_side_on_both_splits(
+    reader: Reader, descent: pj.Result, curved: dict[str, Any], one: dict[str, Any]
+) -> None:
+    opened = reader.open(curved)
+    told = curved["runs"][0]["points"]
+    words = {True: "confirmed", False: "above, not surely"}
+    for row, point, known in zip(table(opened, "floor"), descent.points, told, strict=False):
+        search, report = (
+            [*map(_figure, (tally.lost, tally.gained)), f"{known[split]['kept']:.3f}", f"{known[split]['proven']:.4f}"]
+            for split, tally in (("search", point.searched), ("report", point.reported))
+        )
+        assert row == [point.label, *search, "holds", *report, words[known["report"]["holds"]]]
+    assert "Every floor on both splits, with 95 % confidence" in opened.locator("#floors").inner_text()
+    assert opened.locator("#floors .standing p").all_inner_texts() == told[0]["standing"]
+    assert "with 95 % confidence" in tile(opened, "accuracy floor 0.95")
+    opened.locator("[data-key='floor-0-0.8']").click()
+    assert opened.locator("#floors .standing p").all_inner_texts() == told[1]["standing"]
+    opened.locator("#point-choice").select_option(label="fixed8 everywhere")
+    assert opened.locator("#floors .standing p").count() == 0
+    rows = saved(opened, "floor")
+    assert [float(row["report_proven"]) for row in rows] == [p["report"]["proven"] for p in told if p["keep"]]
+    opened = reader.open(one)
+    assert "surely kept" not in opened.locator("#floors").inner_text()
+    assert [row[-1] for row in table(opened, "floor")] == [
+        "confirmed" if point["report"]["holds"] else "below" for point in one["runs"][0]["points"] if point["keep"]
+    ]
+
+
+def _figure(value: float) -> str:
+    return f"{value:.0f}"
+
+
+def test_the_curve_is_drawn_behind_the_points(reader: Reader, curved: dict[str, Any]) -> None:
+    opened = reader.open(curved)
+    path = curved["runs"][0]["path"]
+    bottom = float(opened.locator("#front .axis").last.get_attribute("y1") or 0)
+    dots = opened.locator("#front .stop .waypoint")
+    assert 5 < dots.count() <= len(path)
+    assert all(float(dots.nth(index).get_attribute("cy") or 0) <= bottom for index in range(dots.count()))
+    assert sum(plan["report"]["kept"] >= 0.95 for plan in path) <= dots.count()
+    assert opened.locator("#front .curve").count() == 2  # one in the legend
+    expect(opened.locator("#front .legend")).to_contain_text("plans between the floors")
+    first = path[0]
+    opened.locator("#front .stop").first.dispatch_event("pointerenter")
+    tip = opened.locator("#tip").inner_text()
+    assert f"plan 1 of the {len(path)} between the floors" in tip
+    assert units.energy(first["energy_pj"]) in tip
+    assert f"{units.percent(first['report']['value'])} on the report split" in tip
+    assert f"Bits of inputs/weights, conv first: {' '.join(first['bits'])}" in tip
+
+
+def test_the_plans_of_the_curve_are_a_table(reader: Reader, curved: dict[str, Any], one: dict[str, Any]) -> None:
+    opened = reader.open(curved)
+    path = curved["runs"][0]["path"]
+    opened.get_by_text(f"The {len(path)} plans between the floors as a table").click()
+    for row, plan in zip(table(opened, "path"), path, strict=True):
+        assert row[1] == units.energy(plan["energy_pj"])
+        assert (row[3], row[5]) == tuple(units.percent(plan[split]["value"]) for split in ("search", "report"))
+        assert row[7:] == [f"{plan['inputs_bits']:.2f}", f"{plan['weights_bits']:.2f}", " ".join(plan["bits"])]
+    for saved_row, plan in zip(saved(opened, "path"), path, strict=True):
+        assert float(saved_row["energy_pj"]) == plan["energy_pj"]
+        assert float(saved_row["report_kept"]) == plan["report"]["kept"]
+    opened.locator("#point-choice").select_option(label="keep 0.8")
+    assert opened.locator("#path").is_visible()  # what was unfolded stays so
+    assert reader.open(one).locator("#front details, #front .curve").count() == 0
+
+
+def test_a_curve_stands_with_each_run_that_has_one(reader: Reader, descent: pj.Result, greedy: pj.Result) -> None:
+    opened = reader.open(document({"a": descent, "b": greedy, "c": descent.at(0.8)}))
+    assert opened.locator("#front [data-slot=picture] .curve").count() == 2
+    folded = f"The {len(descent.path)} plans between the floors of a as a table"
+    assert folded in opened.locator("#front").inner_text()
+    opened.get_by_label("share of the same network's 16-bit energy").check()
+    assert opened.locator("#front [data-slot=picture] .curve").count() == 2
+    opened.locator("#run-choice").select_option(label="b")
+    assert opened.locator("#front details").count() == 0
+    told = [(row[0], row[1], row[2]) for row in table(opened, "floor")]
+    assert told == [
+        *(("a", label, "with 95 % confidence") for label in ("0.95", "0.8")),
+        *(("b", label, "by point estimate") for label in ("0.97", "0.8")),
+        *(("c", label, "with 95 % confidence") for label in ("0.95", "0.8")),
+    ]
 
 
 def test_the_ranking_has_the_own_platform_first_and_says_where_the_order_differs(
@@ -238,7 +394,8 @@ def test_a_point_without_a_figure_is_said_not_drawn(reader: Reader, uniform: pj.
 def test_one_decision_for_all_sites_is_shown_as_one(reader: Reader, uniform: pj.Result) -> None:
     opened = reader.open(document({"runs/uniform": uniform}))
     assert opened.locator("#decisions .card h3 b").all_inner_texts() == ["all sites together"]
-    assert "Why conv.weights kept" in opened.locator("#values").inner_text()
+    assert opened.locator("#decisions .says").inner_text().startswith("What was tried for all sites at once")
+    assert "Why conv.weights has" in opened.locator("#values").inner_text()
 
 
 def test_a_floor_out_of_reach_is_plain_to_see(reader: Reader, unreachable: pj.Result) -> None:
@@ -251,7 +408,7 @@ def test_a_floor_out_of_reach_is_plain_to_see(reader: Reader, unreachable: pj.Re
 
 
 def test_a_search_that_was_stopped_at_once_has_an_empty_log(reader: Reader) -> None:
-    stopped = pj.search(small.trained(), small.few(), keep=0.5, time_budget=0)
+    stopped = pj.search(small.trained(), small.few(), keep=0.5, strategy="greedy", time_budget=0)
     opened = reader.open(document({"runs/stopped": stopped}))
     assert "holds, stopped" in tile(opened, "accuracy floor 0.5")
     assert "stopped before its first decision" in opened.locator("#decisions .says").inner_text()
@@ -495,13 +652,14 @@ def test_a_name_cannot_become_a_formula_in_a_spreadsheet(reader: Reader, one: di
     assert [row["layer"] for row in rows] == ['\'=1+"a",\n2', "fc"]
 
 
+@pytest.mark.parametrize("runs", ["three", "curved"])
 @pytest.mark.parametrize("width", [390, 320])
-def test_a_phone_scrolls_down_only(reader: Reader, three: dict[str, Any], width: int) -> None:
-    opened = reader.open(
-        changed(three, lambda text: text.replace("conv", "a_long.name_of.a_layer_in.a_deep.network.conv")), width=width
-    )
-    opened.locator("#decisions summary").click()
-    opened.locator("#data summary").click()
+def test_a_phone_scrolls_down_only(reader: Reader, request: pytest.FixtureRequest, runs: str, width: int) -> None:
+    long = "a_long.name_of.a_layer_in.a_deep.network.conv"
+    document = request.getfixturevalue(runs)
+    opened = reader.open(changed(document, lambda text: text.replace("conv", long)), width=width)
+    for folded in opened.locator("summary").all():
+        folded.click()
     assert opened.evaluate("document.documentElement.scrollWidth") == width
     inner = opened.locator(".scroll").evaluate_all("all => all.map((one) => one.scrollWidth > one.clientWidth)")
     assert any(inner)  # what is wide scrolls in its own box
@@ -512,11 +670,11 @@ def test_a_phone_scrolls_down_only(reader: Reader, three: dict[str, Any], width:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("runs", ["one", "three"])
-def test_axe_finds_nothing(reader: Reader, one: dict[str, Any], three: dict[str, Any], runs: str, scheme: str) -> None:
-    opened = reader.open({"one": one, "three": three}[runs], scheme=scheme)
-    opened.locator("#decisions summary").click()
-    opened.locator("#data summary").click()
+@pytest.mark.parametrize("runs", ["one", "three", "curved"])
+def test_axe_finds_nothing(reader: Reader, request: pytest.FixtureRequest, runs: str, scheme: str) -> None:
+    opened = reader.open(request.getfixturevalue(runs), scheme=scheme)
+    for folded in opened.locator("summary").all():
+        folded.click()
     found = Axe().run(opened).response
     assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found["violations"]] == []
     assert len(found["passes"]) > 20

@@ -1,6 +1,5 @@
 """The tables of the terminal have the result's own figures, whatever the result."""
 
-import math
 from functools import cache
 from io import StringIO
 from typing import Any
@@ -17,7 +16,7 @@ from picojoule import units
 from picojoule.cli import screen
 from picojoule.errors import UnreachableFloorError
 from picojoule.network import Network
-from picojoule.report import reference, tables
+from picojoule.report import reference, tables, words
 from picojoule.search import Result
 
 
@@ -67,6 +66,7 @@ def mixed() -> Network:
 
 CASES: dict[str, dict[str, Any]] = {
     "plain": {"bits": (3, 8)},
+    "sweep": {"bits": (3, 8), "strategy": "greedy"},
     "out of reach": {"bits": (1, 1)},
     "no float32": {"bits": (3, 8), "platform": "envision"},
     "channels": {"bits": (3, 8), "rescale": "channel", "observer": "mse"},
@@ -83,6 +83,9 @@ class TestEveryResult:
         result = found(**CASES[case])
         text = shown(tables.result(result), capsys)
         assert f"platform {result.settings['platform']}" in text
+        assert words.certainty(result) in text.splitlines()
+        told = f"The result has {len(result.path)} more plans, from accurate to cheap; the page draws their curve."
+        assert (told in text.splitlines()) == bool(result.path)
         assert f"Layer by layer at keep {result.point.label}:" in text
         assert "\x1b" not in text
 
@@ -103,11 +106,13 @@ class TestEveryResult:
                 else:
                     assert row[column] == f"{point.energy.total_pj / baseline.energy.total_pj:.3f}"
             assert row[5] == units.percent(point.search.correct / point.search.total)
-            assert row[7:9] == [units.percent(point.report.value), f"{100 * low:.1f}-{100 * high:.1f}"]
+            assert row[9:11] == [units.percent(point.report.value), f"{100 * low:.1f}-{100 * high:.1f}"]
             reference = result.baselines["float32"]
             assert row[6] == f"{point.search.value / reference.search.value:.3f}"
-            assert row[9] == f"{point.report.value / reference.report.value:.3f}"
-            assert row[10] == ("*" if point.label in front else "")
+            assert row[11] == f"{point.report.value / reference.report.value:.3f}"
+            for changes, tally in ((row[7:9], point.searched), (row[12:14], point.reported)):
+                assert [float(cell) for cell in changes] == [tally.lost, tally.gained]
+            assert row[14] == ("*" if point.label in front else "")
 
     def test_layers_have_its_figures(self, case: str) -> None:
         result = found(**CASES[case])
@@ -154,10 +159,9 @@ class TestEveryResult:
 def test_out_of_reach_says_what_blocks(capsys: pytest.CaptureFixture[str]) -> None:
     result = found(**CASES["out of reach"])
     text = shown(tables.result(result), capsys)
-    reference = result.baselines["float32"].search.value
     for point in result.points:
         assert point.blockers
-        kept = math.floor(10_000 * point.search.value / reference) / 10_000
+        kept = result.floor(0.5).proven(point.searched)
         told = f"keep {point.label} is out of reach: the best plan found keeps {kept:.4f}; in the way: "
         assert told + ", ".join(point.blockers) in text.splitlines()
 

@@ -17,39 +17,76 @@ import pytest
 from tests.lives import Life, dying
 
 from picojoule.errors import FileError
-from picojoule.evaluate import Accuracy, Evaluator
+from picojoule.evaluate import Accuracy, Evaluator, Floor, Tally, Verdict
 from picojoule.plan import Plan
 from picojoule.search import Journal, JournaledEvaluator, OutOfTimeError
 
 
+def whole(correct: float, total: int) -> Tally:
+    """All samples seen, and what is not right was lost."""
+    return Tally(total, total, correct, total - correct, 0)
+
+
 def test_find_gives_what_was_added(tmp_path: Path) -> None:
     with Journal(tmp_path / "new" / "folder" / "journal.sqlite") as journal:
-        assert journal.find("c", "p") is None
-        journal.add("c", "p", Accuracy(970, 1000), 2.0)
-        journal.add("c", "q", Accuracy(12.125, 20), 4.0)
-        journal.add("d", "p", Accuracy(0, 1), 100.0)
-        assert journal.find("c", "p") == Accuracy(970, 1000)
-        assert journal.find("c", "q") == Accuracy(12.125, 20)
-        assert journal.find("d", "p") == Accuracy(0, 1)
-        assert journal.find("d", "q") is None
+        assert journal.find("c", "p") == []
+        journal.add("c", "p", whole(970, 1000), 2.0)
+        journal.add("c", "q", whole(12.125, 20), 4.0)
+        journal.add("d", "p", Tally(9, 4, 2.5, 1.25, 0.5), 100.0)
+        assert journal.find("c", "p") == [whole(970, 1000)]
+        assert journal.find("c", "q") == [whole(12.125, 20)]
+        assert journal.find("d", "p") == [Tally(9, 4, 2.5, 1.25, 0.5)]
+        assert journal.find("d", "q") == []
         assert journal.count() == 3
     with Journal(tmp_path / "new" / "folder" / "journal.sqlite") as journal:
-        assert journal.find("c", "q") == Accuracy(12.125, 20)
+        assert journal.find("c", "q") == [whole(12.125, 20)]
         assert journal.set_aside is None
 
 
-def test_without_a_path_it_lives_in_memory() -> None:
-    with Journal() as one, Journal() as other:
-        one.add("c", "p", Accuracy(1, 2), 0.0)
-        assert one.find("c", "p") == Accuracy(1, 2)
-        assert other.find("c", "p") is None
+def test_of_one_plan_it_keeps_each_number_of_samples_in_order() -> None:
+    tallies = [Tally(50, seen, seen - 3, 3, 0) for seen in (10, 3, 50, 20)]
+    with Journal() as journal:
+        for tally in tallies:
+            journal.add("c", "p", tally, 0.0)
+        assert journal.find("c", "p") == sorted(tallies, key=lambda tally: tally.seen)
+
+
+def test_measurements(tmp_path: Path) -> None:
+    """Bytes under a name, of which the first stay, apart from evaluations."""
+    with Journal(tmp_path / "j") as journal:
+        assert journal.recall("c", "slack") is None
+        journal.keep("c", "slack", bytes(range(256)))
+        journal.keep("c", "slack", b"later")
+        journal.keep("c", "nothing", b"")
+        journal.keep("d", "slack", b"another's")
+        assert journal.count() == 0
+    with Journal(tmp_path / "j") as journal:
+        assert journal.recall("c", "slack") == bytes(range(256))
+        assert journal.recall("c", "nothing") == b""
+        assert journal.recall("d", "slack") == b"another's"
+        assert journal.recall("d", "nothing") is None
+
+
+@pytest.mark.parametrize(
+    "change", ["content = x'00'", "content = 'noise'", "name = 'b'", "context = 'd'", "checksum = 0"]
+)
+def test_a_measurement_that_was_never_made_is_not_trusted(tmp_path: Path, change: str) -> None:
+    with Journal(tmp_path / "j") as journal:
+        journal.keep("c", "a", b"noise")
+        journal.add("c", "p", whole(1, 2), 0.0)
+    with closing(sqlite3.connect(tmp_path / "j")) as connection:
+        connection.execute(f"UPDATE measurements SET {change}")
+        connection.commit()
+    with Journal(tmp_path / "j") as journal:
+        assert journal.set_aside == tmp_path / "j.corrupt-1"
+        assert (journal.count(), journal.recall("c", "a")) == (0, None)
 
 
 def test_what_was_written_first_stays(tmp_path: Path) -> None:
     with Journal(tmp_path / "j") as journal:
-        journal.add("c", "p", Accuracy(1, 2), 0.0)
-        journal.add("c", "p", Accuracy(2, 2), 0.0)
-        assert journal.find("c", "p") == Accuracy(1, 2)
+        journal.add("c", "p", whole(1, 2), 0.0)
+        journal.add("c", "p", whole(2, 2), 0.0)
+        assert journal.find("c", "p") == [whole(1, 2)]
         assert journal.count() == 1
 
 
@@ -57,8 +94,8 @@ def test_two_connections_see_each_others_rows_at_once(tmp_path: Path) -> None:
     with Journal(tmp_path / "j") as one, Journal(tmp_path / "j") as other:
         for index in range(20):
             writer, reader = (one, other) if index % 2 else (other, one)
-            writer.add("c", str(index), Accuracy(index, 100), 0.0)
-            assert reader.find("c", str(index)) == Accuracy(index, 100)
+            writer.add("c", str(index), whole(index, 100), 0.0)
+            assert reader.find("c", str(index)) == [whole(index, 100)]
 
 
 @pytest.mark.parametrize("attempt", range(5))
@@ -73,7 +110,7 @@ def test_many_open_and_write_a_new_journal_at_once(tmp_path: Path, attempt: int)
             with Journal(tmp_path / "j") as journal:
                 assert journal.set_aside is None
                 for row in range(rows):
-                    journal.add("c", f"{writer} {row}", Accuracy(row, rows), 0.0)
+                    journal.add("c", f"{writer} {row}", whole(row, rows), 0.0)
         except BaseException as error:
             failures.append(error)
 
@@ -94,7 +131,7 @@ def test_a_writer_killed_at_any_moment_loses_no_row(tmp_path: Path, rows: int) -
     def write() -> None:
         journal = Journal(path)
         for row in itertools.count():
-            journal.add("c", str(row), Accuracy(row % 100, 100), 0.0)
+            journal.add("c", str(row), whole(row % 100, 100), 0.0)
             os.write(1, f"{row} ".encode())
 
     with Life(write, tmp_path) as life:
@@ -105,23 +142,23 @@ def test_a_writer_killed_at_any_moment_loses_no_row(tmp_path: Path, rows: int) -
     told = len(life.out.split())
     with Journal(path) as journal:
         assert journal.set_aside is None
-        assert all(journal.find("c", str(row)) == Accuracy(row % 100, 100) for row in range(told))
+        assert all(journal.find("c", str(row)) == [whole(row % 100, 100)] for row in range(told))
         assert told <= journal.count() <= told + 1  # a row may be written and not yet told
-        journal.add("c", "after", Accuracy(1, 1), 0.0)
-        assert journal.find("c", "after") == Accuracy(1, 1)
+        journal.add("c", "after", whole(1, 1), 0.0)
+        assert journal.find("c", "after") == [whole(1, 1)]
 
 
 def test_killed_at_any_line_of_opening_and_writing(tmp_path: Path) -> None:
     def write() -> None:
         with Journal(tmp_path / "run" / "j") as journal:
-            journal.add("c", "p", Accuracy(1, 2), 0.0)
+            journal.add("c", "p", whole(1, 2), 0.0)
 
     counts = []
     for line in itertools.count():
         code = Life(dying(write, line, "search/journal.py"), tmp_path).wait()
         with Journal(tmp_path / "run" / "j") as journal:
             assert journal.set_aside is None
-            assert journal.find("c", "p") in (None, Accuracy(1, 2))
+            assert journal.find("c", "p") in ([], [whole(1, 2)])
             counts.append(journal.count())
         if code == 0:
             break
@@ -139,10 +176,10 @@ def test_a_file_that_is_no_journal_is_set_aside_and_named(tmp_path: Path, conten
         assert journal.set_aside == tmp_path / "journal.sqlite.corrupt-2"
         assert journal.set_aside.read_bytes() == content
         assert journal.count() == 0
-        journal.add("c", "p", Accuracy(1, 2), 0.0)
+        journal.add("c", "p", whole(1, 2), 0.0)
     with Journal(path) as journal:
         assert journal.set_aside is None
-        assert journal.find("c", "p") == Accuracy(1, 2)
+        assert journal.find("c", "p") == [whole(1, 2)]
     assert (tmp_path / "journal.sqlite.corrupt-1").read_bytes() == b"of an earlier time"
 
 
@@ -158,7 +195,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("written") / "j"
     with Journal(path) as journal:
         for row in range(200):
-            journal.add("c" * 64, f"a plan of some length {row}", Accuracy(1, 2), 0.0)
+            journal.add("c" * 64, f"a plan of some length {row}", whole(1, 2), 0.0)
     content = path.read_bytes()
     assert len(content) > 4 * 4096
     return content
@@ -198,12 +235,12 @@ def true_or_unknown(path: Path) -> str:
     except FileError as error:
         return str(error)
     with journal:
-        found = [journal.find("c" * 64, f"a plan of some length {row}") for row in range(200)]
-        assert set(found) <= {Accuracy(1, 2), None}
+        found = [tuple(journal.find("c" * 64, f"a plan of some length {row}")) for row in range(200)]
+        assert set(found) <= {(whole(1, 2),), ()}
         if journal.set_aside is not None:
             assert journal.count() == 0
             return "set aside"
-        return "lost" if None in found else "kept"
+        return "lost" if () in found else "kept"
 
 
 def test_a_damaged_byte_anywhere_never_gives_another_accuracy(tmp_path: Path, written: bytes) -> None:
@@ -224,13 +261,14 @@ def test_a_damaged_byte_anywhere_never_gives_another_accuracy(tmp_path: Path, wr
 @pytest.mark.parametrize(
     "change",
     ["correct = 3", "correct = -1", "correct = 0", "correct = 1e999", "correct = 'all'", "correct = x'00'", "total = 0",
-     "total = 'two'", "total = 1.5", "plan = 'another'", "context = 'another'", "checksum = 0"],
+     "total = 'two'", "total = 1.5", "seen = 1", "lost = 0", "gained = 1", "plan = 'another'", "context = 'another'",
+     "checksum = 0"],
 )  # fmt: skip
 def test_a_row_that_was_never_written_is_not_trusted(tmp_path: Path, change: str) -> None:
     path = tmp_path / "j"
     with Journal(path) as journal:
         for row in range(10):
-            journal.add("c", str(row), Accuracy(1, 2), 0.5)
+            journal.add("c", str(row), whole(1, 2), 0.5)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"UPDATE evaluations SET {change} WHERE plan = '7'")
         connection.commit()
@@ -267,11 +305,11 @@ def test_an_older_journal_is_set_aside(tmp_path: Path) -> None:
 def test_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "j"
     with Journal(path) as journal:
-        journal.add("c", "p", Accuracy(1, 2), 0.0)
+        journal.add("c", "p", whole(1, 2), 0.0)
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 3")
+        connection.execute("PRAGMA user_version = 4")
     before = path.read_bytes()
-    message = f"the journal '{path}' is of version 3; this picojoule writes 2; move it away"
+    message = f"the journal '{path}' is of version 4; this picojoule writes 3; move it away"
     with pytest.raises(FileError, match=f"^{re.escape(message)}$"):
         Journal(path)
     assert path.read_bytes() == before
@@ -284,8 +322,8 @@ def test_what_another_database_left_beside(tmp_path: Path, written: bytes, suffi
     if isinstance(content, str):
         with Journal(tmp_path / "other") as other:
             for row in range(150):
-                other.add("c" * 64, f"a plan of some length {row}", Accuracy(1, 2), 0.0)
-                other.add("c" * 64, f"some other plan {row}", Accuracy(2, 2), 0.0)
+                other.add("c" * 64, f"a plan of some length {row}", whole(1, 2), 0.0)
+                other.add("c" * 64, f"some other plan {row}", whole(2, 2), 0.0)
             beside = tmp_path / f"other{suffix}"
             content = beside.read_bytes() if beside.exists() else b""
     for name, main in (("ours", written), ("none", b"")):
@@ -305,7 +343,7 @@ def test_another_programs_live_database_is_set_aside_with_all_it_holds(tmp_path:
         theirs.execute("INSERT INTO theirs VALUES ('kept')")
         with Journal(path) as journal:
             assert journal.set_aside is not None
-            journal.add("c", "p", Accuracy(1, 2), 0.0)
+            journal.add("c", "p", whole(1, 2), 0.0)
         assert {file.name for file in tmp_path.iterdir()} == {"j", *(f"j.corrupt-1{s}" for s in ("", "-wal", "-shm"))}
         with closing(sqlite3.connect(journal.set_aside)) as again:
             assert again.execute("SELECT value FROM theirs").fetchall() == [("kept",)]
@@ -329,7 +367,7 @@ def test_a_journal_that_may_not_be_written(tmp_path: Path, ordinary_user: None) 
     """Told when it is opened, before any work, and left as it is."""
     path = tmp_path / "j"
     with Journal(path) as journal:
-        journal.add("c", "p", Accuracy(1, 2), 0.0)
+        journal.add("c", "p", whole(1, 2), 0.0)
     before = path.read_bytes()
     path.chmod(0o444)
     message = f"cannot open the journal '{path}': attempt to write a readonly database; free some space or choose"
@@ -361,9 +399,9 @@ class Counting(Evaluator):
     def __init__(self) -> None:
         self.asked: list[Plan] = []
 
-    def accuracy(self, plan: Plan) -> Accuracy:
+    def tally(self, plan: Plan) -> Tally:
         self.asked.append(plan)
-        return Accuracy(len(plan.formats), 10)
+        return whole(len(plan.formats), 10)
 
 
 PLANS = [Plan.parse(dict.fromkeys("abc"[:count], f"fixed{bits}")) for count in (1, 2, 3) for bits in (4, 8)]
@@ -381,10 +419,67 @@ def test_nothing_in_the_journal_is_evaluated_again(tmp_path: Path) -> None:
     with Journal(tmp_path / "j") as journal:
         again = JournaledEvaluator(inner, journal, "context")
         assert [again.accuracy(plan) for plan in PLANS] == first
+        assert again.judge(PLANS[4], Floor(0.5, Accuracy(6, 10))) == Verdict(True, whole(3, 10))
         assert len(inner.asked) == len(PLANS)
         other = JournaledEvaluator(inner, journal, "other context")
         assert other.accuracy(PLANS[0]) == first[0]
         assert len(inner.asked) == len(PLANS) + 1
+
+
+class InTens(Counting):
+    """Of 100 samples the float network is right on all, a plan on all but as many as its first site has bits, the
+    first ones; they are seen ten at a time, until it is certain whether the floor holds."""
+
+    def tallies(self, plan: Plan) -> list[Tally]:
+        self.asked.append(plan)
+        wrong = next(iter(plan.formats.values())).bits
+        return [Tally(100, seen, seen - wrong, wrong, 0) for seen in range(10, 101, 10)]
+
+    def tally(self, plan: Plan) -> Tally:
+        return self.tallies(plan)[-1]
+
+    def judge(self, plan: Plan, floor: Floor) -> Verdict:
+        decided = ((floor.decide(tally), tally) for tally in self.tallies(plan))
+        return next(Verdict(holds, tally) for holds, tally in decided if holds is not None)
+
+
+def floor(keep: float) -> Floor:
+    return Floor(keep, Accuracy(100, 100))
+
+
+def test_a_verdict_answers_for_the_floors_that_it_decides_and_no_other() -> None:
+    """All of it on one plan, which is wrong on four samples."""
+    inner, (plan, *_) = InTens(), PLANS
+    heard: list[bool] = []
+    with Journal() as journal:
+        evaluator = JournaledEvaluator(inner, journal, "c", listener=heard.append)
+        for keep, holds, seen, worked in (
+            (0.5, True, 60, True),
+            (0.5, True, 60, False),
+            (0.3, True, 60, False),  # 40 would be enough, and 60 are known
+            (0.97, False, 60, False),  # of the first ten too many were wrong
+            (0.8, True, 90, True),
+            (0.7, True, 90, False),
+            (0.5, True, 60, False),  # the first that decides, though more is known
+            (0.96, True, 100, True),
+            (0.95, True, 100, False),
+        ):
+            tally = Tally(100, seen, seen - 4, 4, 0)
+            assert evaluator.judge(plan, floor(keep)) == Verdict(holds, tally), keep
+            assert heard.pop() == worked, keep
+        assert [tally.seen for tally in journal.find("c", str(plan))] == [60, 90, 100]
+        assert evaluator.tally(plan).seen == 100
+    assert (heard, len(inner.asked)) == ([False], 3)
+
+
+def test_a_tally_is_of_all_samples_whatever_a_verdict_saw() -> None:
+    inner, (plan, *_) = InTens(), PLANS
+    with Journal() as journal:
+        evaluator = JournaledEvaluator(inner, journal, "c")
+        assert evaluator.judge(plan, floor(0.5)).tally.seen == 60
+        assert evaluator.tally(plan) == Tally(100, 100, 96, 4, 0)
+        assert evaluator.accuracy(plan) == Accuracy(96, 100)
+        assert len(inner.asked) == 2
 
 
 def test_its_listener_hears_what_was_worked_out() -> None:
@@ -393,31 +488,38 @@ def test_its_listener_hears_what_was_worked_out() -> None:
         evaluator = JournaledEvaluator(Counting(), journal, "c", listener=heard.append)
         for plan in (PLANS[0], PLANS[0], PLANS[2]):
             evaluator.accuracy(plan)
-    assert heard == [True, False, True]
+        evaluator.judge(PLANS[0], floor(0.5))
+        evaluator.judge(PLANS[3], floor(0.5))
+    assert heard == [True, False, True, False, True]
 
 
 def test_once_stopped_nothing_is_begun_and_what_is_known_is_still_given() -> None:
-    inner, over = Counting(), [False]
+    inner, over = InTens(), [False]
     with Journal() as journal:
         evaluator = JournaledEvaluator(inner, journal, "c", stopped=lambda: over[0])
-        known = evaluator.accuracy(PLANS[0])
+        known = evaluator.judge(PLANS[0], floor(0.5))
         over[0] = True
-        assert evaluator.accuracy(PLANS[0]) == known
+        assert evaluator.judge(PLANS[0], floor(0.5)) == known
+        for plan, keep in ((PLANS[0], 0.9), (PLANS[1], 0.5)):
+            with pytest.raises(OutOfTimeError):
+                evaluator.judge(plan, floor(keep))
         with pytest.raises(OutOfTimeError):
-            evaluator.accuracy(PLANS[1])
+            evaluator.accuracy(PLANS[0])
         assert inner.asked == PLANS[:1]
         over[0] = False
-        assert evaluator.accuracy(PLANS[1]) == Accuracy(1, 10)
+        assert evaluator.accuracy(PLANS[0]) == Accuracy(96, 100)
 
 
 def test_an_evaluation_that_fails_is_not_written_down() -> None:
     class Failing(Evaluator):
-        def accuracy(self, plan: Plan) -> Accuracy:
+        def tally(self, plan: Plan) -> Tally:
             raise RuntimeError("out of memory")
 
     with Journal() as journal:
-        with pytest.raises(RuntimeError, match="out of memory"):
-            JournaledEvaluator(Failing(), journal, "c").accuracy(PLANS[0])
+        evaluator = JournaledEvaluator(Failing(), journal, "c")
+        for ask in (evaluator.accuracy, lambda plan: evaluator.judge(plan, floor(0.5))):
+            with pytest.raises(RuntimeError, match="out of memory"):
+                ask(PLANS[0])
         assert journal.count() == 0
 
 
@@ -429,8 +531,8 @@ def test_another_programs_database_is_set_aside_untouched(tmp_path: Path) -> Non
     other.close()
     with Journal(path) as journal:
         assert journal.set_aside is not None
-        journal.add("c", "p", Accuracy(1, 2), 0.1)
-        assert journal.find("c", "p") == Accuracy(1, 2)
+        journal.add("c", "p", whole(1, 2), 0.1)
+        assert journal.find("c", "p") == [whole(1, 2)]
     with sqlite3.connect(journal.set_aside) as kept:
         assert kept.execute("SELECT value FROM theirs").fetchall() == [("kept",)]
     kept.close()

@@ -21,7 +21,7 @@ from picojoule.data import Splits
 from picojoule.energy import EnergyReport, Sparsity
 from picojoule.energy.report import LayerEnergy
 from picojoule.errors import FileError, InputError, UnreachableFloorError
-from picojoule.evaluate import Accuracy
+from picojoule.evaluate import Tally
 from picojoule.network import Network
 from picojoule.plan import Plan
 from picojoule.search import OperatingPoint, non_dominated
@@ -35,7 +35,8 @@ def splits() -> Splits:
 
 
 def searched(**settings: Any) -> Result:
-    return picojoule.search(network(), None, splits=splits(), **{"bits": (1, 6), **settings})
+    asked = {"bits": (1, 6), "strategy": "greedy", **settings}
+    return picojoule.search(network(), None, splits=splits(), **asked)
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +109,8 @@ def point(label: str, energy_pj: float | None, correct: int) -> OperatingPoint:
         keep=0.9,
         plan=Plan({}),
         ranges=Ranges({"l.weights": Range((0,), True)}, (1,)),
-        search=Accuracy(correct, 10),
-        report=Accuracy(correct, 10),
+        searched=Tally(10, 10, correct, 10 - correct, 0),
+        reported=Tally(10, 10, correct, 10 - correct, 0),
         energy=None if energy_pj is None else EnergyReport("made up", layers),
         sparsity=Sparsity.none(),
     )
@@ -159,7 +160,7 @@ def table_of(folder: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (("version",), 1, "version 1 of a result is not known; this picojoule reads 2"),
+        (("version",), 2, "version 2 of a result is not known; this picojoule reads 3"),
         (("picojoule",), "plan", "is not a result: its key 'picojoule' says 'plan'"),
         (("more",), 1, "unknown key 'more'"),
         (("selected",), 2, "key 'selected' is 2, but there are 2 points"),
@@ -260,15 +261,16 @@ def test_a_time_budget_of_nothing_still_gives_a_plan_that_holds() -> None:
     assert result.holds
 
 
-def test_a_second_run_evaluates_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = searched(keep=0.9, out=tmp_path)
+@pytest.mark.parametrize("strategy", ["greedy", "descent"])
+def test_a_second_run_evaluates_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str) -> None:
+    first = searched(keep=0.9, strategy=strategy, out=tmp_path)
     before = (tmp_path / "result.json").read_bytes()
 
-    def forbidden(*_: object) -> Accuracy:
+    def forbidden(*_: object) -> None:
         raise AssertionError("evaluated again")
 
-    monkeypatch.setattr("picojoule.evaluate.PlainEvaluator.accuracy", forbidden)
-    second = searched(keep=0.9, out=tmp_path)
+    monkeypatch.setattr("picojoule.evaluate.Runner.run", forbidden)
+    second = searched(keep=0.9, strategy=strategy, out=tmp_path)
     assert second.points == first.points
     assert (tmp_path / "result.json").read_bytes() == before
 
@@ -288,16 +290,21 @@ OTHERS = (
     {"signed": "always"},
     {"observer": "mse"},
     {"observer": "percentile"},
+    {"prepare": "bias"},
     {"strategy": "uniform"},
+    {"strategy": "descent", "prepare": "none"},
+    {"strategy": "descent", "observer": "max"},
+    {"strategy": "descent", "rescale": "network"},
+    {"strategy": "descent", "rescale": "channel", "confidence": 0.8},
 )
 
 
-@pytest.mark.parametrize("settings", OTHERS, ids=lambda settings: " ".join(settings.values()))
+@pytest.mark.parametrize("settings", OTHERS, ids=lambda settings: " ".join(map(str, settings.values())))
 def test_other_settings_hold_their_floor_too(settings: dict[str, Any]) -> None:
-    result = searched(keep=0.9, **settings)
+    result = searched(**{"keep": 0.9, "confidence": "point", **settings})
     assert result.point.search.correct >= 0.9 * result.baselines["float32"].search.correct
     assert {key: result.settings[key] for key in settings} == settings
-    if settings == {"rescale": "network"}:
+    if settings.get("rescale") == "network":
         exponents = {name.split(".")[1]: found.exponents for name, found in result.ranges.sites.items()}
         assert all(found.exponents == exponents[name.split(".")[1]] for name, found in result.ranges.sites.items())
     if settings == {"signed": "always"}:

@@ -1,39 +1,60 @@
-"""The two strategies against cases worked out by hand, on accuracies made up for the purpose."""
+"""Sweeps against cases worked out by hand and against the one that tries every bit count, on made-up accuracies."""
 
+import zlib
 from collections.abc import Callable
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.search.naive import first_difference, sweep
 
-from picojoule.evaluate import Accuracy, Evaluator, Floor
+from picojoule.evaluate import Accuracy, Evaluator, Floor, Tally
 from picojoule.files import Fields
 from picojoule.formats import parse
 from picojoule.network import Network
 from picojoule.plan import Plan
 from picojoule.search import Decision, Problem, Step, Trial, fixed_point_ladders, strategies
-from picojoule.search.greedy import Greedy
+from picojoule.search.descent import Descent
+from picojoule.search.greedy import Greedy, boundary
 from picojoule.search.uniform import Uniform
 
 SITES = ("a.inputs", "a.weights", "b.inputs", "b.weights")
 
 
 class Made(Evaluator):
-    def __init__(self, function: Callable[..., int]) -> None:
-        self.function = function
+    """Notes what is asked for in earnest; a glimpse, which may mislead, is not noted."""
+
+    def __init__(self, function: Callable[..., int], glimpsed: Callable[..., int]) -> None:
+        self.function, self.glimpsed = function, glimpsed
         self.asked: list[tuple[int, ...]] = []
 
-    def accuracy(self, plan: Plan) -> Accuracy:
-        bits = tuple(format.bits for format in plan.formats.values())
-        self.asked.append(bits)
-        return Accuracy(self.function(*bits), 100)
+    def tally(self, plan: Plan) -> Tally:
+        self.asked.append(_bits(plan))
+        return right(self.function(*_bits(plan)))
+
+    def glimpse(self, plan: Plan, samples: int) -> Tally:
+        return right(self.glimpsed(*_bits(plan)))
 
 
-def problem(function: Callable[..., int], bits: tuple[int, int] = (1, 4)) -> Problem:
-    """Two layers; weights are signed and inputs are not."""
-    network = cast(Network, SimpleNamespace(sites=dict.fromkeys(SITES)))
+def _bits(plan: Plan) -> tuple[int, ...]:
+    return tuple(format.bits for format in plan.formats.values())
+
+
+def right(count: int) -> Tally:
+    """So many right of a hundred that the float network has all right."""
+    return Tally(100, 100, count, 100 - count, 0)
+
+
+def problem(
+    function: Callable[..., int], bits: tuple[int, int] = (1, 4), glimpsed: Callable[..., int] | None = None
+) -> Problem:
+    """Two layers; weights are signed and inputs are not. A glimpse tells the truth unless it is given."""
+    network = cast(Network, SimpleNamespace(sites={site: SimpleNamespace(kind=site[2:]) for site in SITES}))
     signed = {site: site.endswith("weights") for site in SITES}
-    return Problem(network, fixed_point_ladders(signed, bits), Made(function), lambda plan: 0.0)
+    return Problem(network, fixed_point_ladders(signed, bits), Made(function, glimpsed or function), lambda plan: 0.0)
 
 
 def asked(problem: Problem) -> list[tuple[int, ...]]:
@@ -42,7 +63,7 @@ def asked(problem: Problem) -> list[tuple[int, ...]]:
 
 
 def floor(needed: int) -> Floor:
-    return Floor(1.0, Accuracy(needed, 100))
+    return Floor(needed / 100, Accuracy(100, 100))
 
 
 def texts(step: Step) -> list[str]:
@@ -51,7 +72,7 @@ def texts(step: Step) -> list[str]:
 
 def decision(site: str, format: str, *trials: tuple[str, int]) -> Decision:
     """A decision under a floor of 90."""
-    tried = (Trial(parse(text), Accuracy(right, 100), right >= 90) for text, right in trials)
+    tried = (Trial(parse(text), count >= 90, right(count)) for text, count in trials)
     return Decision(site, parse(format), tuple(tried))
 
 
@@ -66,8 +87,7 @@ def test_the_sweep_by_hand() -> None:
 
     assert asked(made) == [
         (4, 4, 4, 4),
-        (3, 4, 4, 4),
-        (2, 4, 4, 4),
+        (2, 4, 4, 4),  # as the glimpse has it
         (1, 4, 4, 4),  # 70: fails
         (2, 3, 4, 4),  # 89: fails
         (2, 4, 3, 4),
@@ -76,35 +96,123 @@ def test_the_sweep_by_hand() -> None:
     ]
     assert [step.decision for step in steps] == [
         None,
-        decision("a.inputs", "fixed2", ("fixed4", 100), ("fixed3", 99), ("fixed2", 98), ("fixed1", 70)),
+        decision("a.inputs", "fixed2", ("fixed4", 100), ("fixed2", 98), ("fixed1", 70)),
         decision("a.weights", "fixed4", ("fixed4", 98), ("fixed3", 89)),
         decision("b.inputs", "fixed3", ("fixed4", 98), ("fixed3", 90), ("fixed2", 89)),
         decision("b.weights", "fixed4", ("fixed4", 90), ("fixed3", 89)),
     ]
     assert texts(steps[-1]) == ["fixed2", "fixed4", "fixed3", "fixed4"]
-    assert [step.accuracy.correct for step in steps] == [100, 98, 98, 90, 90]
+    assert all(step.holds for step in steps)
     assert [step.remaining for step in steps] == [12, 9, 6, 3, 0]
 
 
-def test_the_sweep_stops_at_the_first_failure_though_fewer_bits_would_hold() -> None:
-    made = problem(lambda *bits: 0 if 3 in bits else 100)
-    last = list(Greedy().steps(made, floor(50)))[-1]
-    assert texts(last) == ["fixed4"] * 4
-    assert len(asked(made)) == 1 + 4
+def test_the_sweep_gallops_over_a_long_ladder() -> None:
+    """Of 16 bits: from the 8 that a glimpse promised by 1, 2 and 4, then by halves."""
+    made = problem(lambda ai, *_: 100 if ai >= 2 else 0, bits=(1, 16), glimpsed=lambda ai, *_: 100 if ai >= 8 else 0)
+    first = list(Greedy().steps(made, floor(90)))[1]
+    assert texts(first)[0] == "fixed2"
+    assert [bits for bits, *_ in asked(made)[:6]] == [16, 8, 7, 5, 1, 3]
+    assert asked(made)[6][0] == 2
+
+
+def test_the_sweep_may_pass_over_a_bit_count_that_fails() -> None:
+    """Where fewer bits hold again the floor still fails just below; the sweep that tries all stays above."""
+    made = problem(lambda ai, *_: 0 if ai == 3 else 100 if ai > 1 else 0)
+    steps = list(Greedy().steps(made, floor(50)))
+    swept = sweep(made, floor(50))
+    assert swept is not None
+    assert texts(steps[1])[0] == "fixed2"
+    assert swept.plan.formats["a.inputs"] == parse("fixed4")
+    assert first_difference(made, floor(50), swept, steps[-1].plan) == "a.inputs"
 
 
 def test_the_sweep_reaches_one_bit_by_the_ranges_sign() -> None:
     made = problem(lambda *bits: 100)
     steps = list(Greedy().steps(made, floor(100)))
     assert texts(steps[-1]) == ["fixed1", "binary", "fixed1", "binary"]
-    assert len(asked(made)) == Greedy().bound(made) == 13
+    assert len(asked(made)) <= Greedy().bound(made) == 13
 
 
 def test_a_floor_that_fails_at_the_most_bits_ends_the_sweep() -> None:
     made = problem(lambda *bits: 89)
     steps = list(Greedy().steps(made, floor(90)))
-    assert steps == [Step(made.widest(), Accuracy(89, 100), None, 0)]
+    assert steps == [Step(made.widest(), False, None, 0)]
     assert asked(made) == [(4, 4, 4, 4)]
+
+
+@settings(derandomize=True, deadline=None, max_examples=500)
+@given(st.lists(st.booleans(), max_size=20), st.integers(-3, 25))
+def test_a_boundary_is_proven_and_no_rung_tried_twice(fewer: list[bool], guess: int) -> None:
+    """The last rung or one before a rung that fails, which holds, whatever holds; where that falls once, the only."""
+    rungs, tried = [True, *fewer], list[int]()
+
+    def holds(rung: int) -> bool:
+        tried.append(rung)
+        return rungs[rung]
+
+    found = boundary(holds, len(rungs), guess)
+    assert rungs[found]
+    assert found + 1 == len(rungs) or not rungs[found + 1]
+    assert len(set(tried)) == len(tried)
+    assert {0, found, min(found + 1, len(rungs) - 1)} <= {0, *tried}
+    if rungs == sorted(rungs, reverse=True):
+        assert found == sum(rungs) - 1
+        assert len(tried) <= 2 + 2 * len(rungs).bit_length()
+
+
+LADDERS = st.integers(1, 4).flatmap(lambda low: st.tuples(st.just(low), st.integers(low, 10)))
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(
+    loss=st.lists(st.lists(st.integers(0, 12), min_size=10, max_size=10), min_size=4, max_size=4),
+    bits=LADDERS,
+    needed=st.integers(50, 101),
+)
+def test_where_accuracy_falls_with_every_bit_it_is_the_sweep_that_tries_all(
+    loss: list[list[int]], bits: tuple[int, int], needed: int
+) -> None:
+    """The same plan, by evaluations that the other one made too."""
+    made = problem(
+        lambda *taken: max(0, 100 - sum(sum(each[: bits[1] - b]) for each, b in zip(loss, taken, strict=True))), bits
+    )
+    steps = list(Greedy().steps(made, floor(min(needed, 100))))
+    quick = len(asked(made))
+    swept = sweep(made, floor(min(needed, 100)))
+    assert swept is not None
+    assert steps[-1].plan == swept.plan
+    assert len(asked(made)) - quick == swept.evaluations
+    for step in steps[1:]:
+        assert step.decision is not None
+        held = tuple(trial.format for trial in step.decision.trials if trial.holds)
+        assert set(held) <= set(swept.held[step.decision.site])
+        assert held[-1] == swept.held[step.decision.site][-1]
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(seed=st.integers(0, 2**31), bits=LADDERS, needed=st.integers(1, 100))
+def test_whatever_accuracy_does_each_site_ends_before_a_failure(seed: int, bits: tuple[int, int], needed: int) -> None:
+    """Rises and falls at random: the floor holds at each site's bits, fails at one fewer, and none is tried twice."""
+    made = problem(lambda *taken: zlib.crc32(repr((seed, taken)).encode()) % 101, bits)
+    steps = list(Greedy().steps(made, floor(needed)))
+    assert len(set(asked(made))) == len(asked(made)) <= Greedy().bound(made)
+    assert steps[0].holds == (made.evaluator.tally(made.widest()).correct >= needed)
+    for before, step in pairwise(steps):
+        decided = step.decision
+        assert decided is not None
+        ladder = made.ladders[decided.site]
+        tried = [trial.format for trial in decided.trials]
+        assert tried == [format for format in ladder if format in tried]
+        for trial in decided.trials:
+            found = made.evaluator.tally(before.plan.replace(decided.site, trial.format))
+            assert (trial.tally, trial.holds) == (found, found.correct >= needed)
+        chosen = tried.index(decided.format)
+        assert decided.trials[chosen].holds
+        if decided.format != ladder[-1]:
+            assert tried[chosen + 1] == ladder[ladder.index(decided.format) + 1]
+            assert not decided.trials[chosen + 1].holds
+    if swept := sweep(made, floor(needed)):
+        first_difference(made, floor(needed), swept, steps[-1].plan)
 
 
 def test_one_bit_count_leaves_nothing_to_lower() -> None:
@@ -140,7 +248,7 @@ def test_uniform_at_one_bit_is_binary_where_a_range_is_signed() -> None:
 
 def test_uniform_on_a_floor_that_fails() -> None:
     made = problem(lambda *bits: 89)
-    assert list(Uniform().steps(made, floor(90))) == [Step(made.widest(), Accuracy(89, 100), None, 0)]
+    assert list(Uniform().steps(made, floor(90))) == [Step(made.widest(), False, None, 0)]
 
 
 def test_ladders() -> None:
@@ -158,9 +266,10 @@ def test_decisions_round_trip() -> None:
 def test_the_strategies_by_name() -> None:
     assert strategies()["greedy"] is Greedy
     assert strategies()["uniform"] is Uniform
+    assert strategies()["descent"] is Descent
 
 
-@pytest.mark.parametrize("name", ["greedy", "uniform"])
+@pytest.mark.parametrize("name", ["descent", "greedy", "uniform"])
 def test_summaries_are_for_listings(name: str) -> None:
     assert strategies()[name].summary[0].islower()
     assert not strategies()[name].summary.endswith(".")

@@ -8,10 +8,22 @@ from picojoule.zoo.resnet20 import BasicBlock
 
 def test_the_shortcut_takes_every_second_pixel_between_zero_channels() -> None:
     x = torch.arange(2 * 16.0).reshape(1, 2, 4, 4)
-    shortcut = BasicBlock(2, 4).shortcut(x)
+    shortcut = BasicBlock(2, 4, stride=2).shortcut(x)
     assert shortcut.shape == (1, 4, 2, 2)
     assert shortcut[0, :, 0, 1].tolist() == [0, 2, 18, 0]
     assert BasicBlock(2, 2).shortcut(x) is x
+
+
+def test_of_an_odd_number_of_new_channels_one_more_comes_behind() -> None:
+    x = torch.arange(2 * 9.0).reshape(1, 2, 3, 3)
+    shortcut = BasicBlock(2, 5, stride=2).shortcut(x)
+    assert shortcut.shape == (1, 5, 2, 2)
+    assert shortcut[0, :, 0, 1].tolist() == [0, 2, 11, 0, 0]
+
+
+def test_a_stage_without_new_channels_still_strides() -> None:
+    x = torch.arange(16.0).reshape(1, 1, 4, 4)
+    assert BasicBlock(1, 1, stride=2).shortcut(x).flatten().tolist() == [0, 2, 8, 10]
 
 
 def test_the_names_are_those_of_the_published_checkpoint(shared_data: Path) -> None:

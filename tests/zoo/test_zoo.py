@@ -7,11 +7,12 @@ from torch import nn
 
 from picojoule import zoo
 from picojoule.errors import InputError
+from picojoule.network import capture, float_module
 
 OUTPUTS = {"ds-cnn": 12}
 
 
-def counts(name: str) -> tuple[int, int, int, int]:
+def counts(name: str, shape: tuple[int, ...] | None = None) -> tuple[int, int, int, int]:
     """MACs, weights, outputs of MAC layers, MACs of the first layer: counted while one sample runs through."""
     seen: list[tuple[int, int, int]] = []
 
@@ -20,12 +21,12 @@ def counts(name: str) -> tuple[int, int, int, int]:
         outputs = output[0].numel()
         seen.append((outputs * weights // module.weight.shape[0], weights, outputs))
 
-    network = zoo.create(name).eval()
+    network = zoo.create(name, input_shape=shape).eval()
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             module.register_forward_hook(note)
     with torch.inference_mode():
-        network(zoo.example(name))
+        network(zoo.example(name, shape))
     macs, weights, outputs = (sum(column) for column in zip(*seen, strict=True))
     return macs, weights, outputs, seen[0][0]
 
@@ -44,10 +45,85 @@ def counts(name: str) -> tuple[int, int, int, int]:
         ("resnet20", (40_551_040, 268_336, 188_426, 442_368)),
         # 9 layers of 125 x 64 outputs and the dense one; the paper states 5.4 million operations, two to a MAC.
         ("ds-cnn", (2_656_768, 22_016, 72_012, 320_000)),
+        # By hand: 12, 32, 240, 168 outputs; every layer but the ends costs four times as much.
+        ("lenet5-x2", (1_429_200, 243_900, 13_026, 235_200)),
+        ("lenet-300-100-x0.5", (125_600, 125_600, 210, 117_600)),
+        # 8, 16, 32 channels: the first and the last layer cost half, all others a quarter.
+        ("resnet20-x0.5", (10_248_512, 67_352, 94_218, 221_184)),
+        # 16 channels: 125 x (40 + 4 x (9 + 16)) x 16 and the dense layer.
+        ("ds-cnn-x0.25", (280_192, 2_432, 18_012, 80_000)),
     ],
 )
 def test_counts(name: str, expected: tuple[int, int, int, int]) -> None:
     assert counts(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "expected"),
+    [
+        # By hand: 28x28, 14x14 and 7x7 pixels of 64 filters, of which the last maximum leaves 3x3.
+        ("qnn-1x64-1x64-1x64", (1, 28, 28), (9_489_024, 80_064, 65_866, 451_584)),
+        ("qnn-1x8-2x8-1x16", (1, 8, 8), (4_608 + 2 * 9_216 + 4_608 + 160, 72 + 2 * 576 + 1_152 + 160, 842, 4_608)),
+        # 16 maps of 6x6, or 7x6, in place of 5x5.
+        ("lenet5", (3, 32, 32), (460_800 + 345_600 + 80_040, 450 + 2_400 + 80_040, 8_662, 460_800)),
+        ("lenet5", (1, 36, 32), (172_800 + 403_200 + 91_560, 150 + 2_400 + 91_560, 9_814, 172_800)),
+        ("lenet-300-100", (1, 8, 8), (50_200, 50_200, 410, 19_200)),
+        # 28x28, 14x14 and 7x7 pixels; only the first layer reads fewer channels.
+        ("resnet20", (1, 28, 28), (112_896 + 30_708_352, 268_048, 144_266, 112_896)),
+        ("ds-cnn", (1, 20, 9), (44 * 64 * (40 + 4 * 73) + 768, 22_016, 25_356, 44 * 64 * 40)),
+    ],
+)
+def test_counts_for_other_inputs(name: str, shape: tuple[int, ...], expected: tuple[int, int, int, int]) -> None:
+    assert counts(name, shape) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "widths"),
+    [
+        ("lenet5-x1", [6, 16, 120, 84]),
+        ("lenet5-x1.0", [6, 16, 120, 84]),
+        ("lenet5-x0.75", [4, 12, 90, 63]),  # 4.5 is a tie, and goes to the even 4
+        ("lenet5-x0.25", [2, 4, 30, 21]),  # 1.5 goes to 2
+        ("lenet5-x0.0001", [1, 1, 1, 1]),
+        ("lenet5-x16", [96, 256, 1920, 1344]),
+        ("lenet-300-100-x0.1", [30, 10]),
+        ("ds-cnn-x1.25", [80] * 9),
+    ],
+)
+def test_widths(name: str, widths: list[int]) -> None:
+    layers = [module for module in zoo.create(name).modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    assert [layer.weight.shape[0] for layer in layers] == [*widths, OUTPUTS.get(name.rpartition("-x")[0], 10)]
+
+
+ODD = [
+    *(
+        (f"{name}-x{width}", None)
+        for name in ("lenet5", "lenet-300-100", "resnet20", "ds-cnn")
+        for width in (0.01, 0.3)
+    ),
+    ("lenet5", (3, 12, 13)),
+    ("lenet-300-100", (2, 1, 1)),
+    *(("resnet20-x0.2", (channels, rows, 6)) for channels, rows in ((1, 1), (4, 7))),
+    *(("ds-cnn-x0.1", (2, *sides)) for sides in ((1, 2), (6, 5))),
+    *(("qnn-2x3-1x2-1x5", (1, *sides)) for sides in ((8, 8), (15, 28))),
+]
+
+
+@pytest.mark.parametrize(("name", "shape"), ODD)
+def test_odd_sizes_compute_and_are_captured(name: str, shape: tuple[int, ...] | None) -> None:
+    network = zoo.create(name, input_shape=shape, classes=7).eval()
+    example = zoo.example(name, shape)
+    x = torch.rand(3, *example.shape[1:], generator=torch.Generator().manual_seed(0))
+    assert network(x).shape == (3, 7)
+    torch.testing.assert_close(float_module(capture(network, example))(x), network(x), rtol=1e-4, atol=1e-4)
+
+
+def test_the_published_network_is_the_one_without_further_words() -> None:
+    for name, shape, classes in (("lenet5", (1, 28, 28), 10), ("ds-cnn", [1, 49, 10], 12)):
+        plain, stated, wide = zoo.create(name), zoo.create(name, 0, shape, classes), zoo.create(f"{name}-x1")
+        for other in (stated, wide):
+            pairs = zip(plain.parameters(), other.parameters(), strict=True)
+            assert all(torch.equal(a, b) for a, b in pairs)
 
 
 @pytest.mark.parametrize("name", zoo.names())
@@ -76,13 +152,53 @@ def test_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "LeNet5", "qnn-1x64-1x64", "qnn-0x64-1x64-1x64", "qnn-1x064-1x64-1x64\n", "qnn-١x64-1x64-1x64"]
+    "name",
+    [
+        *("", "LeNet5", "qnn-1x64-1x64", "qnn-0x64-1x64-1x64", "qnn-1x064-1x64-1x64\n", "qnn-١x64-1x64-1x64"),
+        *("lenet5-x", "lenet5-x-1", "lenet5-x.5", "lenet5-x1e1", "lenet5-x2\n", "lenet5-x١", "lenet5-x2-x2", "-x2"),
+        *("lenet6-x2", "qnn-1x64-1x64-1x64-x2"),
+    ],
 )
 def test_unknown_names_list_the_known(name: str) -> None:
-    message = f"network '{name}' is not known; give one of lenet5, lenet-300-100, resnet20, ds-cnn, or qnn-NxF-NxF-NxF"
+    message = (
+        f"network '{name}' is not known; give one of lenet5, lenet-300-100, resnet20, ds-cnn, each also at another "
+        "width (lenet5-x0.5), or qnn-NxF-NxF-NxF"
+    )
     for use in (zoo.create, zoo.example):
-        with pytest.raises(InputError, match=re.escape(message)):
+        with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
             use(name)
+
+
+@pytest.mark.parametrize("name", ["lenet5-x0", "ds-cnn-x0.0", "resnet20-x16.01", "lenet-300-100-x9999"])
+def test_widths_are_bounded(name: str) -> None:
+    with pytest.raises(InputError, match=f"^network '{name}' cannot be that wide; give a width above 0, up to 16$"):
+        zoo.create(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "told"),
+    [
+        ("lenet-300-100", (784,), "reads [channels, rows, columns], not inputs of shape [784]"),
+        ("lenet5", (), "reads [channels, rows, columns], not inputs of shape []"),
+        ("resnet20", (0, 32, 32), "reads [channels, rows, columns], not inputs of shape [0, 32, 32]"),
+        ("lenet5", (1, 8, 8), "reads inputs of 12x12 or more, not 8x8; choose another"),
+        ("lenet5-x2", (1, 12, 11), "reads inputs of 12x12 or more, not 12x11; choose another"),
+        ("qnn-1x8-1x8-1x8", (1, 7, 8), "reads inputs of 8x8 or more, not 7x8; choose another"),
+        ("ds-cnn", (1, 49, 1), "reads inputs of 1x2 or more, not 49x1; choose another"),
+    ],
+)
+def test_inputs_a_network_cannot_have(name: str, shape: tuple[int, ...], told: str) -> None:
+    message = "^" + re.escape(f"network '{name}' {told}") + "$"
+    with pytest.raises(InputError, match=message):
+        zoo.create(name, input_shape=shape)
+    with pytest.raises(InputError, match=message):
+        zoo.example(name, shape)
+
+
+@pytest.mark.parametrize("classes", [0, -1])
+def test_no_network_without_classes(classes: int) -> None:
+    with pytest.raises(InputError, match=f"^network 'lenet5' cannot have {classes} classes; give at least 1$"):
+        zoo.create("lenet5", classes=classes)
 
 
 @pytest.mark.parametrize("name", ["qnn-17x64-1x64-1x64", "qnn-1x64-1x64-1x4097"])

@@ -1,6 +1,7 @@
 """Which range each site has: statistics of the float network, observers, exponents."""
 
-from picojoule.calibration.calibrate import GRANULARITIES, SIGNED, Calibration, Settings, calibrate
+from picojoule.calibration.calibrate import GRANULARITIES, PREPARATIONS, SIGNED, Calibration, Settings, calibrate
+from picojoule.calibration.equalize import equalize
 from picojoule.calibration.histogram import Histogram, histogram
 from picojoule.calibration.observers import OBSERVERS
 from picojoule.calibration.ranges import Range, Ranges
@@ -9,6 +10,7 @@ from picojoule.calibration.statistics import Statistics, observe
 __all__ = [
     "GRANULARITIES",
     "OBSERVERS",
+    "PREPARATIONS",
     "SIGNED",
     "Calibration",
     "Histogram",
@@ -17,6 +19,7 @@ __all__ = [
     "Settings",
     "Statistics",
     "calibrate",
+    "equalize",
     "histogram",
     "observe",
 ]

@@ -14,17 +14,24 @@ from typing import Any
 from picojoule import files
 from picojoule.formats import EXPONENT_LIMIT
 
-VERSION = 1
+VERSION = 2
 LARGEST_INPUT = 2**26
 """Elements of one sample, as for every value of a network."""
+LARGEST_SHIFT = 1e150
+"""As of every number of a document."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """The range of one site: one exponent, or one for each output channel, and whether values may be negative."""
+    """The range of one site: one exponent, or one for each output channel, and whether values may be negative.
+
+    `shift` is what is added to the biases of a layer, one number for each output channel, to make up for the mean error
+    that rounding its weights makes; empty for none, and for inputs.
+    """
 
     exponents: tuple[int, ...]
     signed: bool
+    shift: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,17 +56,14 @@ class Ranges:
 
     def to_table(self) -> dict[str, Any]:
         """The ranges as plain data for a document."""
-        sites = {
-            name: {"exponents": list(found.exponents), "signed": found.signed} for name, found in self.sites.items()
-        }
-        return {"input_shape": list(self.input_shape), "sites": sites}
+        return {"input_shape": list(self.input_shape), "sites": {name: _table(r) for name, r in self.sites.items()}}
 
     @classmethod
     def from_json(cls, text: str | bytes, origin: str = "ranges") -> "Ranges":
         """The ranges that `to_json` wrote; `origin` names them in errors.
 
         Raises:
-            FileError: malformed, a duplicate or unknown key, an exponent outside [-96, 96].
+            FileError: malformed, a duplicate or unknown key, an exponent outside [-96, 96], a shift that is not finite.
         """
         return cls.from_table(files.Fields(files.parse(text, "ranges", VERSION, origin), origin))
 
@@ -90,14 +94,26 @@ class Ranges:
         return cls.from_json(files.read_bytes(Path(path)), f"'{path}'")
 
 
+def _table(found: Range) -> dict[str, Any]:
+    shift = {"shift": list(found.shift)} if found.shift else {}
+    return {"exponents": list(found.exponents), "signed": found.signed, **shift}
+
+
 def _range(fields: files.Fields) -> Range:
     exponents = fields.items("exponents")
     if not exponents or not all(_whole(e) and abs(e) <= EXPONENT_LIMIT for e in exponents):
         fields.fail(f"key 'exponents' must be whole numbers from -{EXPONENT_LIMIT} to {EXPONENT_LIMIT}")
-    found = Range(tuple(exponents), fields.boolean("signed"))
+    shift = fields.items("shift") if "shift" in fields else None
+    if shift is not None and not (shift and all(map(_finite, shift))):
+        fields.fail("key 'shift' must be finite numbers, one for each output channel")
+    found = Range(tuple(exponents), fields.boolean("signed"), tuple(map(float, shift or ())))
     fields.finish()
     return found
 
 
 def _whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_SHIFT

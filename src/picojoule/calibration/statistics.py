@@ -6,11 +6,12 @@ calibration sample and a seeded random sample of values is kept for the observer
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
+from picojoule.calibration.correction import mean_inputs
 from picojoule.errors import DataError
 from picojoule.network import Network, NetworkModule, Site, batch_size
 
@@ -22,12 +23,14 @@ SAMPLE = 1 << 16
 class Statistics:
     """One site's values. `values` [rows, n] float32: a row per output channel for weights, one row for inputs.
 
-    `largest` [rows] is the largest magnitude of each row, `lowest` the least value of all; both are exact.
+    `largest` [rows] is the largest magnitude of each row, `lowest` the least value of all; both are exact. Of weights
+    whose layer has a bias of its own, `inputs` [groups, n] float64 are the means of what they are multiplied by.
     """
 
     values: Tensor
     largest: Tensor
     lowest: float
+    inputs: Tensor | None = None
 
     def merged(self) -> "Statistics":
         """The same with all rows as one."""
@@ -48,18 +51,21 @@ def observe(
     if len(x) == 0:
         raise DataError("there are no calibration samples; give at least one")
     found: dict[str, Statistics] = {}
-    probes: dict[str, nn.Module] = {}
+    probes: dict[str, _Probe] = {}
     for site in network.sites.values():
         if site.kind == "weights":
             found[site.name] = _of_weights(network.tensors[site.tensor])
         else:
-            probes[site.name] = _Probe(site, share=SAMPLE / (site.count * len(x)))
+            probes[site.name] = _Probe(network, site, share=SAMPLE / (site.count * len(x)))
     module = NetworkModule(network, probes).eval()
     with torch.no_grad():
         for part in x.split(batch_size(network, batch)):
             module(part.cpu().float())
             ran(len(part))
-    found |= {name: probe.statistics() for name, probe in probes.items() if isinstance(probe, _Probe)}
+    found |= {name: probe.statistics() for name, probe in probes.items()}
+    means = {network.sites[name].tensor: probe.mean(len(x)) for name, probe in probes.items() if probe.has_mean}
+    for name, inputs in mean_inputs(network, means).items():
+        found[name] = replace(found[name], inputs=inputs)
     return {name: found[name] for name in network.sites}
 
 
@@ -69,11 +75,15 @@ def _of_weights(weights: Tensor) -> Statistics:
 
 
 class _Probe(nn.Module):
-    """Passes a value on and remembers its extremes and some of its elements."""
+    """Passes a value on and remembers its extremes, its sum over samples and some of its elements."""
 
-    def __init__(self, site: Site, share: float) -> None:
+    def __init__(self, network: Network, site: Site, share: float) -> None:
         super().__init__()
         self._site, self._share = site, share
+        node = network.by_name[site.tensor]
+        self.has_mean = None in node.shape and node.rows == 1  # else nothing says which rows are of the same sample
+        self._batch = node.shape.index(None) if self.has_mean else 0
+        self._sum = torch.zeros((), dtype=torch.float64)
         self._parts: list[Tensor] = []
         self._lowest, self._highest = float("inf"), float("-inf")
         self._random = torch.Generator().manual_seed(0)
@@ -87,12 +97,18 @@ class _Probe(nn.Module):
             )
         self._lowest = min(self._lowest, low)
         self._highest = max(self._highest, high)
+        if self.has_mean:
+            self._sum = self._sum + x.detach().sum(self._batch, keepdim=True, dtype=torch.float64)
         flat = x.detach().reshape(-1).float()
         quota = math.ceil(len(flat) * self._share)
         if len(flat) > quota:
             flat = flat[torch.randint(len(flat), (quota,), generator=self._random)]
         self._parts.append(flat.clone())
         return x
+
+    def mean(self, samples: int) -> Tensor:
+        """The mean over the samples, as a batch of one."""
+        return self._sum / samples
 
     def statistics(self) -> Statistics:
         # With the extremes, so that an observer of the distribution knows of outliers that the sample missed.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,11 +14,18 @@ from picojoule.jobs.demo import demo as run_demo
 from picojoule.jobs.models import load_model
 from picojoule.jobs.progress import Progress
 from picojoule.jobs.search import search as run_search
+from picojoule.jobs.setup import Ways
 from picojoule.report import tables
 from picojoule.search import Result
 
 Keep = Annotated[list[str], typer.Option("--keep", metavar="KEEP...", help="Relative accuracies to keep, 0 to 1.")]
-StrategyName = Annotated[str, typer.Option("--strategy", metavar="NAME", help="How to search: greedy or uniform.")]
+StrategyName = Annotated[
+    str, typer.Option("--strategy", metavar="NAME", help="How to search: descent, greedy or uniform.")
+]
+Confidence = Annotated[
+    str | None,
+    typer.Option("--confidence", metavar="0.95|point", help="How sure a floor is; descent 0.95, others point."),
+]
 Bits = Annotated[str, typer.Option("--bits", metavar="MIN:MAX", help="The least and the most bits a site may take.")]
 MetricName = Annotated[
     str, typer.Option("--metric", metavar="top1|top5|path.py:function", help="What accuracy means, per sample.")
@@ -28,16 +35,46 @@ Budget = Annotated[
 ]
 
 
+Observer = Annotated[
+    str | None,
+    typer.Option(
+        "--observer",
+        metavar="max|percentile|mse|output",
+        help="How exponents are chosen; descent: output, others: max.",
+    ),
+]
+Prepare = Annotated[
+    str | None,
+    typer.Option(
+        "--prepare", metavar="none|bias|equalize|all", help="What is mended first; descent: bias, others: none."
+    ),
+]
+WeightBytes = Annotated[
+    str | None, typer.Option("--max-weight-bytes", metavar="BYTES", help="All weights together, such as 64k.")
+]
+RamBytes = Annotated[
+    str | None, typer.Option("--max-ram-bytes", metavar="BYTES", help="All values between layers at once, such as 16k.")
+]
+Jobs = Annotated[int | None, typer.Option("--jobs", min=1, max=256, help="Cores to use; the result is the same.")]
+CacheGb = Annotated[
+    float, typer.Option("--cache-gb", min=0, max=1024, help="Memory for what evaluations have in common.")
+]
+
+
 def search(
     model: options.Model,
     data: options.Data,
     checkpoint: options.Checkpoint = None,
     keep: Keep = ["0.99"],  # noqa: B006 (typer reads the default and never changes it)
-    strategy: StrategyName = "greedy",
+    strategy: StrategyName = "descent",
+    confidence: Confidence = None,
     rescale: options.Rescale = "layer",
-    observer: options.ObserverName = "max",
+    observer: Observer = None,
+    prepare: Prepare = None,
     signed: options.Signed = "auto",
     bits: Bits = "1:16",
+    max_weight_bytes: WeightBytes = None,
+    max_ram_bytes: RamBytes = None,
     platform: options.PlatformName = "moons2017",
     metric: MetricName = "top1",
     time_budget: Budget = None,
@@ -46,6 +83,8 @@ def search(
     std: options.Std = None,
     resize: options.Resize = None,
     device: Annotated[str, typer.Option("--device", help="Where torch evaluates: cpu, cuda, ...")] = "cpu",
+    jobs: Jobs = None,
+    cache_gb: CacheGb = 1.0,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The run folder.")] = None,
     json: options.Json = False,
 ) -> None:
@@ -54,8 +93,13 @@ def search(
     span, budget = options.bits(bits), options.duration(time_budget)
     about = {"model": model, "data": data, "checkpoint": None if checkpoint is None else str(checkpoint),
              "mean": mean, "std": std, "resize": resize}  # fmt: skip
-    asked = {**about, "keep": list(keeps), "strategy": strategy, "rescale": rescale, "observer": observer,
-             "signed": signed, "bits": list(span), "seed": seed, "metric": metric}  # fmt: skip
+    ways: dict[str, Any] = {
+        "strategy": strategy, "confidence": options.confidence(confidence), "rescale": rescale, "observer": observer,
+        "prepare": prepare, "signed": signed, "bits": span,
+        "max_weight_bytes": options.size("--max-weight-bytes", max_weight_bytes),
+        "max_ram_bytes": options.size("--max-ram-bytes", max_ram_bytes),
+    }  # fmt: skip
+    asked = {**about, "keep": list(keeps), **Ways.settled(**ways).described(), "metric": metric, "seed": seed}
     folder = out or _free_folder(Path("runs") / _folder_name(model, strategy), asked, platform)
     with screen.work(), screen.progress(quiet=json) as listener:
         listener(Progress("reading the model and the data"))
@@ -65,9 +109,8 @@ def search(
         loaded = options.load_data(data, mean, std, resize)
         try:
             result = run_search(
-                network, loaded, keep=keeps, strategy=strategy, rescale=rescale, observer=observer, signed=signed,
-                bits=span, platform=platform, metric=metric, time_budget=budget, seed=seed, device=device,
-                out=folder, listener=listener, about=about,
+                network, loaded, keep=keeps, platform=platform, metric=metric, time_budget=budget, seed=seed,
+                device=device, jobs=jobs, cache_gb=cache_gb, out=folder, listener=listener, about=about, **ways,
             )  # fmt: skip
         except UnreachableFloorError as error:
             result = error.result

@@ -74,6 +74,29 @@ def duration(text: str | None) -> float | None:
     return seconds
 
 
+def confidence(text: str | None) -> float | str | None:
+    """`0.95` as a number; other texts, such as `point`, are left to the job."""
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text
+
+
+def size(option: str, text: str | None) -> int | None:
+    """`4096`, `64k` or `2M` in bytes, a k being 1024.
+
+    Raises:
+        InputError: none of these forms.
+    """
+    if text is None:
+        return None
+    scale = {"k": 1 << 10, "m": 1 << 20}.get(text[-1:].lower(), 1)
+    digits = text[:-1] if scale > 1 else text
+    if not (digits.isascii() and digits.isdigit()):
+        raise InputError(f"{option} '{text}' is not understood; give bytes, such as 4096, 64k or 2M")
+    return int(digits) * scale
+
+
 def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
     if text is None:
         return None

@@ -27,23 +27,32 @@ BATCH = 100
 
 
 class Evaluator(abc.ABC):
-    """Gives the accuracy of plans on one set of samples. The same plan always has the same accuracy."""
+    """How accurate a network is on one set of samples: the same plan always gives the same answer."""
 
     @abc.abstractmethod
-    def accuracy(self, plan: Plan) -> Accuracy:
-        """The accuracy at an expanded plan; the float network's at one that is float32 everywhere."""
+    def tally(self, plan: Plan) -> Tally:
+        """The scores of all samples at an expanded plan, beside the float network's."""
+
+    def tallies(self, plan: Plan) -> Iterator[Tally]:
+        """The tally as it grows with the samples seen, to the one of all; who has seen enough need not go on."""
+        yield self.tally(plan)
 
     def judge(self, plan: Plan, floor: Floor) -> Verdict:
-        """Whether a plan holds a floor: the same answer as on all the samples, perhaps from fewer.
+        """Whether a plan holds a floor: the same answer as on all the samples, perhaps from fewer. Here from all."""
+        tally = self.tally(plan)
+        return Verdict(floor.holds(tally), tally)
 
-        Here from all, and for floors without a confidence; an evaluator that sees single samples knows better.
-        """
-        found = self.accuracy(plan)
-        return Verdict(floor.holds(found), Tally(found.total, found.total, found.correct, 0, 0))
+    def glimpse(self, plan: Plan, samples: int) -> Tally:
+        """The tally of at least so many samples, the hardest ones if the evaluator knows them. Here of all."""
+        return self.tally(plan)
+
+    def accuracy(self, plan: Plan) -> Accuracy:
+        """The accuracy at an expanded plan; the float network's at one that is float32 everywhere."""
+        return self.tally(plan).accuracy
 
 
 class PlainEvaluator(Evaluator):
-    """Runs every sample through the quantised network, for each plan anew."""
+    """Runs every sample through the quantised network, for each plan anew: what faster evaluators are held against."""
 
     def __init__(
         self,
@@ -53,15 +62,21 @@ class PlainEvaluator(Evaluator):
         device: torch.device | str = "cpu",
         ran: Callable[[int], None] = lambda samples: None,
     ) -> None:
-        self._calibration, self._samples, self._metric = calibration, samples, metric
-        self._device, self._ran = torch.device(device), ran
+        self._calibration, self._samples = calibration, samples
+        self._metric, self._device, self._ran = metric, device, ran
 
-    def accuracy(self, plan: Plan) -> Accuracy:
+    def tally(self, plan: Plan) -> Tally:
+        return Tally(len(self._samples), 0, 0, 0, 0).and_also(self._reference, self._scores(plan))
+
+    @cached_property
+    def _reference(self) -> Tensor:
+        """The float network's scores."""
+        return self._scores(Plan.uniform(self._calibration.network, Float32()))
+
+    def _scores(self, plan: Plan) -> Tensor:
         network = self._calibration.network
         module = quantize(network, plan, self._calibration.ranges(plan)).to(self._device)
-        batch = batch_size(network, BATCH)
-        found = scores(module, self._samples, self._metric, self._device, batch, self._ran)
-        return Accuracy(float(found.sum()), len(found))
+        return scores(module, self._samples, self._metric, self._device, batch_size(network, BATCH), self._ran)
 
 
 class IncrementalEvaluator(Evaluator):
@@ -96,22 +111,21 @@ class IncrementalEvaluator(Evaluator):
         """The multiply-accumulates that were really made."""
         return self._runner.macs
 
-    def accuracy(self, plan: Plan) -> Accuracy:
-        return self.tally(plan).accuracy
-
     def tally(self, plan: Plan) -> Tally:
-        """The scores at a plan beside the float network's, of all samples: what decides every floor."""
-        *_, tally = self._tallies(plan)
+        *_, tally = self.tallies(plan)
         return tally
 
     def judge(self, plan: Plan, floor: Floor) -> Verdict:
-        for tally in self._tallies(plan):
+        for tally in self.tallies(plan):
             holds = floor.decide(tally)
             if holds is not None:
                 return Verdict(holds, tally)
         raise AssertionError("with all samples seen every floor is decided")
 
-    def _tallies(self, plan: Plan) -> Iterator[Tally]:
+    def glimpse(self, plan: Plan, samples: int) -> Tally:
+        return next(tally for tally in self.tallies(plan) if tally.seen >= min(samples, tally.total))
+
+    def tallies(self, plan: Plan) -> Iterator[Tally]:
         """The tally after each chunk. The float network itself is known."""
         tally, rounds = Tally(len(self._samples), 0, 0, 0, 0), any(format.rounds for format in plan.formats.values())
         scores = self._scored(self._runner, plan, self._metric) if rounds else iter(self._reference)

@@ -6,14 +6,20 @@ lost and what it gained does.
 """
 
 import math
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from statistics import NormalDist
+from typing import Any
 
 from torch import Tensor
 
 from picojoule.errors import InputError
 from picojoule.evaluate.accuracy import Accuracy
+from picojoule.files import Fields
+
+GRAIN = 10_000
+"""What is proven is told in whole parts of so many."""
 
 
 @dataclass(frozen=True)
@@ -57,32 +63,28 @@ class Tally:
         correct = self.correct + float(scores.sum())
         return Tally(self.total, self.seen + len(scores), correct, self.lost + lost, self.gained + gained)
 
+    def to_table(self) -> dict[str, Any]:
+        """The tally as plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_table(cls, fields: Fields) -> "Tally":
+        """The tally that `to_table` gave."""
+        total = fields.integer("total", 1)
+        seen = fields.integer("seen", 0, total)
+        tally = cls(total, seen, *(fields.number(key, 0, seen) for key in ("correct", "lost", "gained")))
+        if tally.gained > tally.correct or tally.lost > seen - tally.correct:
+            fields.fail("keys 'correct', 'lost' and 'gained' do not fit together")
+        fields.finish()
+        return tally
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a plan holds a floor, and what was seen of it: `seen` of `total` samples were enough to be certain.
-
-    The scores of all samples add up to at least `low` and at most `high`.
-    """
+    """Whether a plan holds a floor, and what was seen of it, which was enough to be certain."""
 
     holds: bool
     tally: Tally
-
-    @property
-    def low(self) -> float:
-        return self.tally.low
-
-    @property
-    def high(self) -> float:
-        return self.tally.high
-
-    @property
-    def total(self) -> int:
-        return self.tally.total
-
-    @property
-    def seen(self) -> int:
-        return self.tally.seen
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Floor:
 
     Without a confidence, the point estimate decides, without rounding error, as `correct >= keep · correct of the float
     network`. With one, such as 0.95, a plan holds where at this confidence it keeps more than that on all samples of
-    the kind; see `z`.
+    the kind; see `z`. To keep all (1.0) with a confidence, it is enough to lose no sample.
 
     >>> Floor(0.99, Accuracy(1000, 1000)).holds(Accuracy(990, 1000))
     True
@@ -113,6 +115,15 @@ class Floor:
         """What the scores must add up to."""
         return Fraction(str(self.keep)) * Fraction(self.reference.correct)
 
+    def among(self, plans: int) -> "Floor":
+        """The floor for the best of so many independent plans, which may be the best by chance: each must be surer.
+
+        Bonferroni's bound; a point estimate stays as it is.
+        """
+        if self.confidence is None:
+            return self
+        return replace(self, confidence=1 - (1 - self.confidence) / plans)
+
     def holds(self, found: Accuracy | Tally) -> bool:
         """Whether what was found on all of the samples is at or above the floor.
 
@@ -123,19 +134,42 @@ class Floor:
             return Fraction(found.correct) >= self.needed
         if not isinstance(found, Tally):
             raise TypeError("a floor with a confidence is decided on a tally, not on an accuracy")
+        if self.keep == 1 and found.lost == 0:
+            return True
         return self.z(found) >= NormalDist().inv_cdf(self.confidence)
+
+    def proven(self, tally: Tally) -> float | None:
+        """The greatest share of the float network's accuracy that a plan surely keeps, in 1/10 000, below 1.
+
+        None for a point estimate. What holds one floor holds every lower one.
+        """
+        if self.confidence is None:
+            return None
+        shares = [part / GRAIN for part in range(1, GRAIN)]
+        return bisect_left(shares, True, key=lambda keep: not replace(self, keep=keep).holds(tally)) / GRAIN
+
+    def expects(self, tally: Tally) -> bool:
+        """Whether the floor would hold if the samples not yet seen, the easier ones, came out as in the float network.
+
+        A guess, unless all were seen.
+        """
+        right = self._unseen(tally)
+        return self.holds(Tally(tally.total, tally.total, tally.correct + right, tally.lost, tally.gained))
 
     def decide(self, tally: Tally) -> bool | None:
         """Whether the floor holds whatever the samples not yet seen will say; None where they still decide.
 
         It rests on `holds` being monotone: nothing that is gained, or not lost, makes it fail.
         """
-        unseen = tally.total - tally.seen
-        right = self.reference.correct - (tally.correct + tally.lost - tally.gained)  # of the float network, unseen
+        unseen, right = tally.total - tally.seen, self._unseen(tally)
         correct, lost, gained = tally.correct, tally.lost, tally.gained
         worst = self.holds(Tally(tally.total, tally.total, correct, lost + right, gained))
         best = self.holds(Tally(tally.total, tally.total, correct + unseen, lost, gained + unseen - right))
         return worst if worst == best else None
+
+    def _unseen(self, tally: Tally) -> float:
+        """What the float network scores on the samples not yet seen."""
+        return self.reference.correct - (tally.correct + tally.lost - tally.gained)
 
     def z(self, tally: Tally) -> float:
         """How many standard errors what a plan keeps lies above the floor; -inf where it does not lie above it.
@@ -148,8 +182,7 @@ class Floor:
         meant, this one 5.8 %), since few samples are lost, and their count is skewed. Scores between 0 and 1 count as
         parts of pairs, which is on the safe side.
 
-        A network that is never right loses nothing, and that proves nothing: no plan holds. Nor does one that agrees
-        with the float network on every sample where all is to be kept (k = 1): that it is better would have to be seen.
+        A network that is never right loses nothing, and that proves nothing: no plan holds.
 
         Source: Nam, Blackwelder, "Analysis of the ratio of marginal probabilities in a matched-pair setting", Stat.
         Med. 21, 2002; Tang, Tang, Chan, "On tests of equivalence via non-unity relative risk for matched-pair design",

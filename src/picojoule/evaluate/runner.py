@@ -19,7 +19,7 @@ from picojoule.evaluate.workers import ordered
 from picojoule.formats import Float32
 from picojoule.network import Network, batch_size
 from picojoule.plan import Plan
-from picojoule.quantize import Choice, Codes, Execution, Step, Value, Weights, choices, steps_of
+from picojoule.quantize import Choice, Codes, Execution, Step, Value, Weights, choices, shifted_biases, steps_of
 
 CHUNK = 1 << 19
 """Numbers of the largest value of a chunk: 2 MiB are near to a core, and many enough to forget what calls cost."""
@@ -107,7 +107,8 @@ class Runner:
             name: self._tensors[name] if site is None else self._weights(name, site, chosen[site])
             for name, site in self._steps.stored.items()
         }
-        return self._courses.take(chosen), Execution(self._steps, chosen, stored)
+        shifted = {name: bias.to(self._device) for name, bias in shifted_biases(self._network, chosen).items()}
+        return self._courses.take(chosen), Execution(self._steps, chosen, stored | shifted)
 
     def _weights(self, name: str, site: str, choice: Choice) -> Weights:
         key = (name, self._courses.number(site, choice))

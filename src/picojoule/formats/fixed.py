@@ -56,7 +56,8 @@ class Fixed(Format):
 
     def quantize(self, x: Tensor, exponent: int | Tensor = 0, signed: bool = True, out: Tensor | None = None) -> Tensor:
         factor = power_of_two(self.fraction_bits(signed) - exponent, x)
-        return round_to_grid(x, factor, *self.codes(signed), out)
+        low, high = self.codes(signed)
+        return round_to_grid(x, factor, low, high, out)
 
     def grid(self, signed: bool = True) -> Tensor:
         low, high = self.codes(signed)

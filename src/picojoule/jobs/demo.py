@@ -14,12 +14,12 @@ from picojoule.jobs.progress import Listener, Progress, silent
 from picojoule.jobs.search import search
 from picojoule.search import Result
 
-KEEP, BITS = (0.99, 1.0, 0.95, 0.9), (1, 8)
+KEEP = (0.99, 1.0, 0.95, 0.9)
 EPOCHS, BATCH, RATE = 15, 50, 3e-3
 
 
 def demo(out: Path | str = "runs/demo", seed: int = 0, listener: Listener = silent) -> Result:
-    """Train LeNet-5 on `mnist5k`, search it at 99, 100, 95 and 90 % from 8 bits down, and write the run folder.
+    """Train LeNet-5 on `mnist5k`, search it at 99, 100, 95 and 90 %, and write the run folder.
 
     The trained weights are kept in the folder, so that a second run resumes the search instead of training again.
 
@@ -40,9 +40,7 @@ def demo(out: Path | str = "runs/demo", seed: int = 0, listener: Listener = sile
         with files.replacing(kept) as beside:
             save_file(model.state_dict(), beside)
     about = {"job": "demo", "model": "lenet5", "data": "mnist5k"}
-    return search(
-        model, loaded, keep=KEEP, bits=BITS, observer="mse", seed=seed, out=out, listener=listener, about=about
-    )
+    return search(model, loaded, keep=KEEP, seed=seed, out=out, listener=listener, about=about)
 
 
 def train(model: nn.Module, samples: Samples, seed: int = 0, listener: Listener = silent) -> None:

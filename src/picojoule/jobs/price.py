@@ -10,7 +10,7 @@ from torch import nn
 from picojoule import files
 from picojoule.energy import EnergyReport, Platform, Sparsity
 from picojoule.jobs.progress import Listener, Meter, Stage, silent
-from picojoule.jobs.setup import BASELINES, prepare, range_settings
+from picojoule.jobs.setup import BASELINES, range_settings, set_up
 from picojoule.network import Network
 from picojoule.plan import Plan
 
@@ -52,7 +52,7 @@ def price(
     Raises:
         InputError: anything the user gave that cannot be used, such as a plan that names unknown sites.
     """
-    setup = prepare(model, data, range_settings(observer, rescale, signed), platform, seed, meter=Meter(listener))
+    setup = set_up(model, data, range_settings(observer, rescale, signed), platform, seed, meter=Meter(listener))
     expanded = plan.expand(setup.network)
     setup.meter.expect()
     setup.meter.begin(Stage("counting zeros", 1 + len(BASELINES), len(setup.splits.calibration), "plans"))

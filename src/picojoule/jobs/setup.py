@@ -6,7 +6,8 @@ All checks of what the user gave are made here, before any long work.
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from picojoule.calibration import GRANULARITIES, Calibration, Settings
+from picojoule.calibration import GRANULARITIES, OBSERVERS, Calibration, Settings
 from picojoule.data import Samples, Splits, as_loaded, split
 from picojoule.energy import EnergyReport, Platform, Sparsity, energy
 from picojoule.errors import InputError
-from picojoule.evaluate import measure_sparsity
+from picojoule.evaluate import check_confidence, measure_sparsity
+from picojoule.formats import Format
 from picojoule.jobs.progress import Meter, Stage, silent
 from picojoule.network import Network, capture
-from picojoule.plan import Plan
+from picojoule.plan import Limits, Plan
+from picojoule.search import strategies
 
 BASELINES = ("fixed16", "fixed8", "float32")
 """What every plan is measured against: the same network in these formats, on the same platform."""
@@ -37,12 +40,19 @@ class Setup:
     platform: Platform
     device: str
     meter: Meter
+    exponents: Mapping[tuple[str, Format], tuple[int, ...]] = field(default_factory=dict)
+    """Those that were tuned after calibration."""
+
+    def tuned(self, exponents: Mapping[tuple[str, Format], tuple[int, ...]]) -> "Setup":
+        """The setup with some exponents other than calibration's own."""
+        return replace(self, calibration=self.calibration.with_exponents(exponents), exponents=exponents)
 
     def context(self, samples: Samples, metric: str) -> str:
         """A hash of all that an accuracy on these samples by this metric depends on, except the plan."""
         parts = {
             "network": self.network.digest(),
             "calibration": [self.splits.calibration.digest(), *vars(self.calibration.settings).values()],
+            "exponents": sorted((site, str(format), found) for (site, format), found in self.exponents.items()),
             "samples": samples.digest(),
             "metric": metric,
             "device": self.device,
@@ -71,6 +81,13 @@ class Setup:
         report = self.price(plan, self.zeros(plan) if skips else Sparsity.none())
         return float("inf") if report is None else report.total_pj
 
+    def estimate(self, plan: Plan) -> float:
+        """`cost` with the zeros of each site on its own, in the float network, which takes no run."""
+        skips = self.platform.guarded_fraction is not None
+        zeros = {site: self.calibration.zeros(site, format) for site, format in plan.formats.items() if skips}
+        report = self.price(plan, Sparsity(zeros))
+        return float("inf") if report is None else report.total_pj
+
     def baseline(self, label: str) -> Plan:
         """The plan of a baseline, which is named after its format."""
         return Plan.uniform(self.network, label)
@@ -79,9 +96,6 @@ class Setup:
         """The setup as results state it."""
         sizes = {name: len(getattr(self.splits, name)) for name in ("calibration", "search", "report")}
         return {
-            "rescale": self.calibration.settings.granularity,
-            "observer": self.calibration.settings.observer,
-            "signed": self.calibration.settings.signed,
             "platform": self.platform.name,
             "platform_toml": self.platform.to_toml(),
             "device": self.device,
@@ -89,7 +103,79 @@ class Setup:
         }
 
 
-def range_settings(observer: str, rescale: str, signed: str) -> Settings:
+TUNED = "output"
+"""The observer that takes, of the exponents about the one of least squared error, what disturbs the output least."""
+POINT = "point"
+"""The confidence of floors that are decided by the count alone."""
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How a search goes about it, with everything settled that the user left open.
+
+    `tuned` says that exponents are chosen by the output; `ranges` are then those that it starts from.
+    """
+
+    strategy: str
+    confidence: float | None
+    ranges: Settings
+    tuned: bool
+    bits: tuple[int, int]
+    limits: Limits
+
+    @classmethod
+    def settled(
+        cls,
+        strategy: str = "descent",
+        confidence: float | str | None = None,
+        rescale: str = "layer",
+        observer: str | None = None,
+        prepare: str | None = None,
+        signed: str = "auto",
+        bits: tuple[int, int] = (1, 16),
+        max_weight_bytes: int | None = None,
+        max_ram_bytes: int | None = None,
+    ) -> "Ways":
+        """The ways asked for; None takes what the strategy usually takes.
+
+        Raises:
+            InputError: one of them is not known, or they do not go together.
+        """
+        if strategy not in tuple(strategies()):  # a tuple, which takes what cannot be hashed
+            raise InputError(f"strategy '{strategy}' is not known; choose one of {', '.join(strategies())}")
+        usual, weighs = strategies()[strategy].defaults, strategies()[strategy].weighs
+        if observer is None:
+            observer = "mse" if usual.observer == TUNED and rescale == "network" else usual.observer
+        if observer not in (known := (*OBSERVERS, TUNED)):
+            raise InputError(f"observer '{observer}' is not known; choose one of {', '.join(known)}")
+        tuned = observer == TUNED
+        ranges = range_settings("mse" if tuned else observer, rescale, signed, prepare or usual.prepare)
+        if tuned and rescale == "network":
+            raise InputError(
+                f"observer '{TUNED}' gives each site exponents of its own; choose another with rescale 'network'"
+            )
+        limits = Limits(max_weight_bytes, max_ram_bytes)
+        if limits and not weighs:
+            raise InputError(f"strategy '{strategy}' keeps no limits of bytes; choose descent, or give no limit")
+        sure = usual.confidence if confidence is None else _confidence(confidence)
+        return cls(strategy, sure, ranges, tuned, _bits(bits), limits)
+
+    def described(self) -> dict[str, Any]:
+        """The ways as results state them."""
+        limits = {f"max_{name}": limit for name, limit in vars(self.limits).items() if limit is not None}
+        return {
+            "strategy": self.strategy,
+            "confidence": self.confidence,
+            "rescale": self.ranges.granularity,
+            "observer": TUNED if self.tuned else self.ranges.observer,
+            "prepare": self.ranges.prepare,
+            "signed": self.ranges.signed,
+            "bits": list(self.bits),
+            **limits,
+        }
+
+
+def range_settings(observer: str, rescale: str, signed: str, prepare: str = "none") -> Settings:
     """How ranges are chosen; `rescale` is what jobs call the granularity.
 
     Raises:
@@ -97,10 +183,10 @@ def range_settings(observer: str, rescale: str, signed: str) -> Settings:
     """
     if rescale not in GRANULARITIES:
         raise InputError(f"rescale '{rescale}' is not known; choose one of {', '.join(GRANULARITIES)}")
-    return Settings(observer, rescale, signed)
+    return Settings(observer, rescale, signed, prepare)
 
 
-def prepare(
+def set_up(
     model: nn.Module | Network,
     data: object,
     settings: Settings,
@@ -130,7 +216,25 @@ def prepare(
         )
     meter.begin(Stage("calibrating", 1, len(splits.calibration)))
     calibration = Calibration.of(network, splits.calibration.x, settings, meter.ran)
-    return Setup(network, splits, calibration, priced, str(device), meter)
+    return Setup(calibration.network, splits, calibration, priced, str(device), meter)
+
+
+def _confidence(given: float | str) -> float | None:
+    if given == POINT:
+        return None
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise InputError(f"confidence {given!r} is not understood; give a number such as 0.95, or '{POINT}'")
+    check_confidence(float(given))
+    return float(given)
+
+
+def _bits(bits: tuple[int, int]) -> tuple[int, int]:
+    if not (isinstance(bits, tuple | list) and len(bits) == 2 and all(isinstance(each, int) for each in bits)):
+        raise InputError(f"bits {bits} cannot be searched; give the least and the most bits, such as (1, 16)")
+    low, high = bits
+    if not 1 <= low <= high <= 16:
+        raise InputError(f"bits {low}:{high} cannot be searched; give the least and the most bits within 1:16")
+    return low, high
 
 
 @cache

@@ -20,6 +20,8 @@ def round_to_grid(x: Tensor, factor: float | Tensor, low: int, high: int, out: T
     dtype that may be x itself, nothing is allocated.
     """
     if compiled.direct(x):
+        if out is not None and type(factor) is float and compiled.at_once("grid", x, factor, (low, high), out):
+            return out
         return eager(x, factor, low, high, out)
     if not isinstance(factor, Tensor):
         factor = torch.full((), factor, dtype=x.dtype, device=x.device)

@@ -5,6 +5,7 @@ All counts are per sample (one image, not one batch).
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -72,6 +73,7 @@ class Derived:
     layers: tuple[Layer, ...]
     sites: Mapping[str, Site]
     leftovers: tuple[Leftover, ...]
+    biases: Mapping[str, str]
 
 
 def derive(nodes: Nodes) -> Derived:
@@ -86,7 +88,8 @@ def derive(nodes: Nodes) -> Derived:
     for call in calls:
         layers.append(_layer(nodes, call, by_tensor, reached[call.node.name], held, call.inputs in image))
         held.update(list(call.node.refs())[1:])
-    return Derived(tuple(layers), MappingProxyType(sites), tuple(leftovers))
+    biases = MappingProxyType(_biases(nodes, calls, by_tensor))
+    return Derived(tuple(layers), MappingProxyType(sites), tuple(leftovers), biases)
 
 
 @dataclass(frozen=True)
@@ -207,6 +210,19 @@ def _sites(nodes: Nodes, calls: list[_Call]) -> dict[str, Site]:
         site = Site(f"{names[0]}.{kind}", kind, tensor, tuple(names), node.count, channels)
         sites[site.name] = site
     return sites
+
+
+def _biases(nodes: Nodes, calls: list[_Call], by_tensor: Mapping[str, str]) -> dict[str, str]:
+    """For each site of weights that one call alone reads, the bias of that call, if nothing else reads it either."""
+    reads = Counter(ref for node in nodes.values() for ref in node.refs())
+    found = {}
+    for call in calls:
+        _, weights, *others = (nodes[ref] for ref in call.node.refs())
+        for bias in others[:1]:
+            stored = bias.op in ("parameter", "buffer") and len(weights.shape) > 1 and bias.shape == weights.shape[:1]
+            if stored and reads[weights.name] == reads[bias.name] == 1:
+                found[by_tensor[weights.name]] = bias.name
+    return found
 
 
 def _reached_sites(nodes: Nodes, calls: list[_Call], by_tensor: dict[str, str]) -> dict[str, tuple[str, ...]]:

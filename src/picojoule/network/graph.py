@@ -94,6 +94,11 @@ class Network:
         return self._derived.sites
 
     @property
+    def biases(self) -> Mapping[str, str]:
+        """By the site of a layer's weights its bias, a stored tensor, where that layer alone reads both."""
+        return self._derived.biases
+
+    @property
     def leftovers(self) -> tuple[Leftover, ...]:
         """Every operation that stays in floating point, with the reason."""
         return self._derived.leftovers

@@ -26,6 +26,7 @@ class _Step:
 
     node: Node
     function: Callable[..., Any] | None  # None for the input and for stored tensors
+    outputs: str | None  # a tap on a layer's outputs, which comes before the value's own
     tap: str | None
     frees: tuple[str, ...]
     seen_by: tuple[str, ...]  # the fusion's sites, as taps
@@ -52,8 +53,8 @@ _ALONE = Fusion()
 class NetworkModule(nn.Module):
     """Runs a network's graph. x [n, *input_shape] on any device and of any floating dtype; returns its output.
 
-    `taps` maps site names to modules; each gets the site's tensor and its result is what every reader sees. The
-    weights keep the names they have in the user's model, so `state_dict` keys read `conv1.weight`; the taps stand
+    `taps` maps site names to modules; each gets the site's tensor and its result is what every reader sees. A layer's
+    outputs can be tapped too, as `conv1.outputs`. The weights keep the names they have in the user's model, so `state_dict` keys read `conv1.weight`; the taps stand
     under `taps.<site>`, with `/` for each dot. `fusions` say of nodes by name what quantisers may do for them.
     """
 
@@ -93,6 +94,8 @@ class NetworkModule(nn.Module):
                 value = _called(step, values, x)
             else:
                 value = x if step.node.op == "input" else self._stored(step.node.name)
+            if step.outputs is not None:
+                value = taps[step.outputs](value)
             values[step.node.name] = value if step.tap is None else self._tapped(step, value, left_out)
             for name in step.frees:
                 del values[name]
@@ -173,12 +176,21 @@ def _called(step: _Step, values: Mapping[str, Any], x: Tensor) -> Any:
 
 
 def _steps(network: Network, taps: Mapping[str, nn.Module], fusions: Mapping[str, Fusion]) -> tuple[_Step, ...]:
-    tapped = {network.sites[site].tensor: _key(site) for site in taps}
+    tapped = {site.tensor: _key(name) for name, site in network.sites.items() if name in taps}
+    outputs = {node: _key(name) for node, name in _outputs(network).items() if name in taps}
     ends = last_reads(network.nodes, network.output)
     steps = []
     for node in network.nodes:
         function = ops.resolve(node.op) if "." in node.op and node.op not in ("parameter", "buffer") else None
         fusion = fusions.get(node.name, _ALONE)
         seen_by = tuple(map(_key, fusion.seen_by))
-        steps.append(_Step(node, function, tapped.get(node.name), ends[node.name], seen_by, fusion))
+        tap = tapped.get(node.name)
+        steps.append(_Step(node, function, outputs.get(node.name), tap, ends[node.name], seen_by, fusion))
     return tuple(steps)
+
+
+def _outputs(network: Network) -> dict[str, str]:
+    """For the node of each layer what a tap on its outputs is called."""
+    floating = {leftover.name for leftover in network.leftovers}
+    calls = (node.name for node in network.nodes if node.op in ops.MAC and node.name not in floating)
+    return {node: f"{layer.name}.outputs" for node, layer in zip(calls, network.layers, strict=True)}

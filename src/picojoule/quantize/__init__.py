@@ -3,7 +3,7 @@
 from picojoule.quantize.codes import Choice, Codes
 from picojoule.quantize.execution import Execution, Value
 from picojoule.quantize.integers import Weights
-from picojoule.quantize.quantize import choices, quantize
+from picojoule.quantize.quantize import choices, quantize, shifted_biases
 from picojoule.quantize.quantizer import Quantizer
 from picojoule.quantize.steps import Step, Steps, steps_of
 
@@ -18,5 +18,6 @@ __all__ = [
     "Weights",
     "choices",
     "quantize",
+    "shifted_biases",
     "steps_of",
 ]

@@ -22,6 +22,7 @@ class Quantizer(nn.Module):
     """Rounds to `format` at `range`, in the dtype and on the device of its input.
 
     The range is part of the state (`exponents` int32 [1] or [c], `signed` bool), the format is not: it is the plan's.
+    Nor is the range's shift, which the layer's biases hold.
     """
 
     exponents: Tensor
@@ -32,7 +33,7 @@ class Quantizer(nn.Module):
         self.format = format
         self.register_buffer("exponents", torch.tensor(range.exponents, dtype=torch.int32))
         self.register_buffer("signed", torch.tensor(range.signed))
-        self._take(range)
+        self._take(Range(range.exponents, range.signed))
         self.register_load_state_dict_post_hook(_reread)  # type: ignore[no-untyped-call]
 
     @property

@@ -5,18 +5,19 @@ platform) is computed here, by the same code that the search used.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from picojoule.energy import Platform, energy, platforms
 from picojoule.energy.report import PARTS, LayerEnergy
 from picojoule.errors import PicojouleError, PlatformError
-from picojoule.evaluate import Accuracy, Floor
-from picojoule.formats import Format
-from picojoule.report import rerun
-from picojoule.report.words import left_in_float, remarks
-from picojoule.search import Decision, OperatingPoint, Result
+from picojoule.evaluate import Accuracy, Floor, Tally
+from picojoule.formats import Fixed, Format
+from picojoule.plan import Plan
+from picojoule.report import rerun, words
+from picojoule.search import Decision, OperatingPoint, Result, Trial, Waypoint
 
-VERSION = 1
+VERSION = 2
 LISTED_BITS = 8
 """The grids of formats up to so many bits are listed; of a wider one the page draws the ends alone."""
 
@@ -47,6 +48,8 @@ def _run(name: str, result: Result) -> dict[str, Any]:
         "platform": str(settings.get("platform", "")),
         "platform_title": own.title if own is not None else "",
         "selected": result.selected,
+        "confidence": result.confidence,
+        "least_bits": (words.searched_bits(result) or (None,))[0],
         "facts": rerun.facts(settings),
         "rerun": {"shell": rerun.shell(settings, name), "python": rerun.python(settings, name)},
         "network": {
@@ -57,6 +60,7 @@ def _run(name: str, result: Result) -> dict[str, Any]:
         },
         "histograms": {site: found.to_table() for site, found in result.histograms.items()},
         "points": [_point(result, point) for point in _all(result)],
+        "path": [_waypoint(result, waypoint) for waypoint in result.path],
         "ranking": [_ranked(result, platform, own) for platform in _every_platform(own)],
     }
 
@@ -81,42 +85,90 @@ def _format(format: Format) -> dict[str, Any]:
 
 def _point(result: Result, point: OperatingPoint) -> dict[str, Any]:
     reference = result.baselines["float32"]
-    floor = None if point.keep is None else Floor(point.keep, reference.search)
+    floor = None if point.keep is None else result.floor(point.keep)
+    proof = words.report_floor(result, point)
+    confirmed = None if proof is None else proof.holds(point.reported)
+    total_pj = None if point.energy is None else point.energy.total_pj
     return {
         "label": point.label,
         "keep": point.keep,
         "holds": point.holds,
         "stopped": point.stopped,
-        "search": _accuracy(point.search, reference.search),
-        "report": _accuracy(point.report, reference.report),
+        "search": _split(point.searched, reference.search, floor, None if floor is None else point.holds),
+        "report": _split(point.reported, reference.report, proof, confirmed),
+        "standing": words.standing(result, point),
         "needed": None if floor is None else float(floor.needed) / reference.search.total,
-        "energy_pj": None if point.energy is None else point.energy.total_pj,
-        "of_16_bits": _ratio(point, result.baselines.get("fixed16")),
-        "of_8_bits": _ratio(point, result.baselines.get("fixed8")),
+        "energy_pj": total_pj,
+        "of_16_bits": _ratio(total_pj, result.baselines.get("fixed16")),
+        "of_8_bits": _ratio(total_pj, result.baselines.get("fixed8")),
         "front": point in result.front,
         "layers": _layers(result, point),
-        "log": [_decision(decision, reference.search) for decision in point.log],
+        "together": words.together(point),
+        "log": [_decision(decision, point, reference.search) for decision in point.log],
         "blockers": list(point.blockers),
-        "remarks": remarks(result, point),
-        "in_float": left_in_float(result.captured, point),
+        "remarks": words.remarks(result, point),
+        "in_float": words.left_in_float(result.captured, point),
     }
 
 
-def _accuracy(accuracy: Accuracy, reference: Accuracy) -> dict[str, Any]:
+def _split(tally: Tally, reference: Accuracy, floor: Floor | None, holds: bool | None) -> dict[str, Any]:
+    """What a point scores on one split, what it lost and gained beside the float network, and what that proves."""
+    accuracy = tally.accuracy
     low, high = accuracy.interval()
     return {
         **accuracy.to_table(),
         "value": accuracy.value,
         "low": low,
         "high": high,
-        "kept": accuracy.value / reference.value if reference.correct else None,
+        "kept": _kept(accuracy, reference),
+        "lost": tally.lost,
+        "gained": tally.gained,
+        "proven": None if floor is None else floor.proven(tally),
+        "holds": holds,
     }
 
 
-def _ratio(point: OperatingPoint, baseline: OperatingPoint | None) -> float | None:
-    if point.energy is None or baseline is None or baseline.energy is None or baseline.energy.total_pj == 0:
+def _kept(accuracy: Accuracy, reference: Accuracy) -> float | None:
+    return accuracy.value / reference.value if reference.correct else None
+
+
+def _ratio(energy_pj: float | None, baseline: OperatingPoint | None) -> float | None:
+    if energy_pj is None or baseline is None or baseline.energy is None or baseline.energy.total_pj == 0:
         return None
-    return point.energy.total_pj / baseline.energy.total_pj
+    return energy_pj / baseline.energy.total_pj
+
+
+def _waypoint(result: Result, waypoint: Waypoint) -> dict[str, Any]:
+    """A plan of the curve, its bits short: for each layer the inputs' and the weights', such as `5/3`."""
+    reference, plan = result.baselines["float32"], waypoint.plan
+    return {
+        "energy_pj": waypoint.energy_pj,
+        "of_16_bits": _ratio(waypoint.energy_pj, result.baselines.get("fixed16")),
+        **{
+            name: {"value": tally.accuracy.value, "kept": _kept(tally.accuracy, base)}
+            for name, tally, base in (
+                ("search", waypoint.searched, reference.search),
+                ("report", waypoint.reported, reference.report),
+            )
+        },
+        **{f"{kind}_bits": _mean_bits(result, plan, kind) for kind in ("inputs", "weights")},
+        "bits": [
+            f"{_short(plan.formats[layer.inputs])}/{_short(plan.formats[layer.weights])}"
+            for layer in result.captured.layers
+        ],
+    }
+
+
+def _mean_bits(result: Result, plan: Plan, kind: str) -> float:
+    """What a value of this kind is stored in on average, over all values that a plan gives a format."""
+    sites = [site for site in result.captured.sites.values() if site.kind == kind]
+    values = sum(site.count for site in sites)
+    return sum(site.count * plan.formats[site.name].bits for site in sites) / values if values else 0.0
+
+
+def _short(format: Format) -> str:
+    """Fixed point, which is usual, as its bits alone."""
+    return str(format.bits) if isinstance(format, Fixed) else str(format)
 
 
 def _layers(result: Result, point: OperatingPoint) -> list[dict[str, Any]]:
@@ -155,17 +207,28 @@ def _parts(layer: LayerEnergy | None) -> dict[str, float | None]:
     return {**parts, "energy_pj": None if layer is None else layer.total_pj}
 
 
-def _decision(decision: Decision, reference: Accuracy) -> dict[str, Any]:
-    trials = [
-        {
-            "format": str(trial.format),
-            "accuracy": trial.accuracy.value,
-            "kept": trial.accuracy.value / reference.value if reference.correct else None,
-            "holds": trial.holds,
-        }
-        for trial in decision.trials
-    ]
-    return {"site": decision.site, "format": str(decision.format), "trials": trials}
+def _decision(decision: Decision, point: OperatingPoint, reference: Accuracy) -> dict[str, Any]:
+    trials = decision.trials
+    if words.together(point):  # what was taken is the plan itself, of which by now every sample was seen
+        trials = (replace(trials[0], tally=point.searched), *trials[1:])
+    told = [_trial(trial, reference) for trial in trials]
+    return {"site": decision.site, "format": str(decision.format), "trials": told}
+
+
+def _trial(trial: Trial, reference: Accuracy) -> dict[str, Any]:
+    """A trial; where it was certain before all samples were seen, its accuracy is at least or at most that stated."""
+    tally = trial.tally
+    found = Accuracy(tally.low if trial.holds else tally.high, tally.total)
+    return {
+        "format": str(trial.format),
+        "accuracy": found.value,
+        "bound": "" if tally.seen == tally.total else "at least" if trial.holds else "at most",
+        "kept": _kept(found, reference),
+        "seen": tally.seen,
+        "lost": tally.lost,
+        "gained": tally.gained,
+        "holds": trial.holds,
+    }
 
 
 def _own_platform(settings: Mapping[str, Any]) -> Platform | None:

@@ -19,7 +19,7 @@ GENERATOR = '<meta name="generator" content="picojoule'
 """What every page says of itself near its beginning, and by which one is known again."""
 
 _ASSETS = Path(__file__).parent / "assets"
-_SCRIPTS = ("dom", "table", "chart", "front", "layers", "histogram", "decisions", "runs", "main")
+_SCRIPTS = ("dom", "table", "chart", "curve", "front", "layers", "histogram", "decisions", "runs", "main")
 """The parts of the one script, in order: what the others are made of comes first, and `main` begins the work."""
 _INERT = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 """Characters of JSON's texts that could end the element they stand in, as JSON's own escapes."""

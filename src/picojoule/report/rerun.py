@@ -9,8 +9,13 @@ from typing import Any
 
 from picojoule.energy import Platform, platforms
 
-_OPTIONS = ("strategy", "rescale", "observer", "signed", "bits", "metric", "seed", "device")
+_OPTIONS = (
+    "strategy", "confidence", "rescale", "observer", "prepare", "signed", "bits", "max_weight_bytes", "max_ram_bytes",
+    "metric", "seed", "device",
+)  # fmt: skip
 """What `search` takes by the same name on the command line and in Python. All are told: defaults may change."""
+
+_LIMITS = {"max_weight_bytes": "weights", "max_ram_bytes": "RAM"}
 
 
 def title(settings: Mapping[str, Any]) -> str:
@@ -24,7 +29,10 @@ def facts(settings: Mapping[str, Any]) -> list[list[str]]:
     sizes = samples if isinstance(samples, Mapping) else {}
     found = {
         "strategy": settings.get("strategy"),
+        "confidence": settings.get("confidence") or "point estimates",
         "ranges": f"{settings.get('rescale')}, observer {settings.get('observer')}, signed {settings.get('signed')}",
+        "prepared": settings.get("prepare"),
+        "limits": ", ".join(f"{settings[name]} bytes of {what}" for name, what in _LIMITS.items() if name in settings),
         "bits": ":".join(map(str, _list(settings.get("bits")))),
         "samples": ", ".join(f"{name} {size}" for name, size in sizes.items()),
         "metric": settings.get("metric"),
@@ -47,7 +55,7 @@ def shell(settings: Mapping[str, Any], out: str) -> str | None:
             words += [f"--{option}", str(settings[option])]
     words += ["--keep", *map(str, _list(settings.get("keep")))]
     for option, value in _options(settings).items():
-        words += [f"--{option}", ":".join(map(str, value)) if option == "bits" else str(value)]
+        words += [f"--{option.replace('_', '-')}", ":".join(map(str, value)) if option == "bits" else str(value)]
     words += ["--platform", _platform(settings), "--out", out]
     return shlex.join(words)
 
@@ -62,7 +70,8 @@ def python(settings: Mapping[str, Any], out: str) -> str:
 
 
 def _options(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: settings[name] for name in _OPTIONS if name in settings}
+    known = {name: settings[name] for name in _OPTIONS if name in settings}
+    return known | ({"confidence": "point"} if known.get("confidence", "") is None else {})
 
 
 def _platform(settings: Mapping[str, Any]) -> str:

@@ -14,21 +14,26 @@ from picojoule.calibration import Range
 from picojoule.energy import EnergyReport
 from picojoule.evaluate import Accuracy
 from picojoule.network import Layer, Network
-from picojoule.report.words import left_in_float, remarks
+from picojoule.report import words
+from picojoule.report.words import left_in_float
 from picojoule.search import OperatingPoint, Result
 
 
 def result(found: Result) -> RenderableType:
     """Everything of a result that fits a terminal: settings, operating points, the selected plan, what stays float."""
     parts: list[RenderableType] = [Text(_headline(found)), points(found)]
-    parts += [Text(line, style="bold") for point in found.points for line in remarks(found, point)]
+    parts += [Text(_path(found))] if found.path else []
+    parts += [Text(line, style="bold") for point in found.points for line in words.remarks(found, point)]
     parts += [Text(f"\nLayer by layer at keep {found.point.label}:"), layers(found.captured, found.point)]
     parts += [Text(line) for line in left_in_float(found.captured, found.point)]
     return Group(*parts)
 
 
 def points(found: Result) -> Table:
-    """One row per floor and baseline, with `*` at those that no other beats in both energy and accuracy."""
+    """One row per floor and baseline, with `*` at those that no other beats in both energy and accuracy.
+
+    `lost` are the samples that the float network has right and the plan has not, `gained` the other way round.
+    """
     table = _table(
         "keep",
         "floor",
@@ -37,9 +42,13 @@ def points(found: Result) -> Table:
         "of 8 bits",
         "search split",
         "kept",
+        "lost",
+        "gained",
         "report split",
         "95 %",
         "kept",
+        "lost",
+        "gained",
         "best",
     )
     front, reference = {point.label for point in found.front}, found.baselines.get("float32")
@@ -53,9 +62,11 @@ def points(found: Result) -> Table:
             _ratio(point, found.baselines.get("fixed8")),
             _accuracy(point.search),
             _kept(point.search, None if reference is None else reference.search),
+            *words.changes(point.searched),
             _accuracy(point.report),
             f"{100 * low:.1f}-{100 * high:.1f}",
             _kept(point.report, None if reference is None else reference.report),
+            *words.changes(point.reported),
             "*" if point.label in front else "",
         )
     return table
@@ -140,8 +151,13 @@ def _headline(found: Result) -> str:
         f"{what}: {settings.get('strategy')} search, {settings.get('rescale')} ranges ({settings.get('observer')}), "
         f"platform {settings.get('platform')}\n"
         f"ranges from {samples.get('calibration')} samples, floors decided on {samples.get('search')}, "
-        f"accuracy stated on {samples.get('report')} others"
+        f"accuracy stated on {samples.get('report')} others\n"
+        f"{words.certainty(found)}"
     )
+
+
+def _path(found: Result) -> str:
+    return f"The result has {len(found.path)} more plans, from accurate to cheap; the page draws their curve."
 
 
 def _floor(point: OperatingPoint) -> str:

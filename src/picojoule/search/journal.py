@@ -1,36 +1,52 @@
 """The journal: every evaluation is written down as soon as it is known, so that a search survives anything.
 
-An SQLite file in write-ahead mode. A row is keyed by its context, a hash of everything the accuracy depends on
-(weights, data, calibration, metric, code version), and the plan. A process killed at any moment loses at most the
+An SQLite file in write-ahead mode. A row is keyed by its context, a hash of everything the scores depend on (weights,
+data, calibration, metric, code version), and the plan, and holds the tally as it grew with the samples seen: what a
+search learns of a plan must not depend on what was asked of it before. A process killed at any moment loses at most the
 evaluation in flight; a second run, or a second process on the same folder, finds what the first wrote. Each row has a
 check sum: SQLite would not notice a damaged number.
 """
 
 import errno
 import sqlite3
+import struct
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from picojoule.errors import FileError
-from picojoule.evaluate import Accuracy, Evaluator
+from picojoule.evaluate import Evaluator, Floor, Tally, Verdict
 from picojoule.plan import Plan
 
-_VERSION = 2
-_TABLE = """
+_VERSION = 3
+_TABLES = {
+    "evaluations": """
 CREATE TABLE evaluations (
     context TEXT NOT NULL,
     plan TEXT NOT NULL,
-    correct REAL NOT NULL,
     total INTEGER NOT NULL,
+    tallies BLOB NOT NULL,
     seconds REAL NOT NULL,
     checksum INTEGER NOT NULL,
     PRIMARY KEY (context, plan)
 ) WITHOUT ROWID
-""".strip()
+""".strip(),
+    "measurements": """
+CREATE TABLE measurements (
+    context TEXT NOT NULL,
+    name TEXT NOT NULL,
+    content BLOB NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (context, name)
+) WITHOUT ROWID
+""".strip(),
+}
+_TALLY = struct.Struct("<4d")
+"""Samples seen, and what of their scores was correct, lost and gained."""
 _BESIDE = ("", "-wal", "-shm", "-journal")
 """What SQLite adds to the name of its file for what it keeps beside it."""
 _SURROUNDINGS = (
@@ -74,23 +90,37 @@ class Journal:
             remedy = "free some space or choose another folder"
             raise FileError(f"cannot open the journal '{path}': {said}; {remedy}") from error
 
-    def find(self, context: str, plan: str) -> Accuracy | None:
-        """The accuracy written down for a plan, or None."""
-        row = self._execute("SELECT correct, total FROM evaluations WHERE context = ? AND plan = ?", (context, plan))
-        return Accuracy(*row) if row else None
+    def find(self, context: str, plan: str) -> list[Tally]:
+        """What is written down of a plan, from the fewest samples seen to the most."""
+        rows = self._execute("SELECT total, tallies FROM evaluations WHERE context = ? AND plan = ?", (context, plan))
+        return [
+            Tally(total, int(seen), *scores) for total, content in rows for seen, *scores in _TALLY.iter_unpack(content)
+        ]
 
-    def add(self, context: str, plan: str, accuracy: Accuracy, seconds: float) -> None:
-        """Write an accuracy down; one that another process wrote first stays."""
-        row = (context, plan, accuracy.correct, accuracy.total)
+    def add(self, context: str, plan: str, tallies: Sequence[Tally], seconds: float) -> None:
+        """Write down how a tally grew; of what two processes write, what saw more samples stays, else the first."""
+        content = b"".join(_TALLY.pack(each.seen, each.correct, each.lost, each.gained) for each in tallies)
+        row = (context, plan, tallies[-1].total, content)
         self._execute(
-            "INSERT OR IGNORE INTO evaluations VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO evaluations VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE "
+            "SET tallies = excluded.tallies, seconds = excluded.seconds, checksum = excluded.checksum "
+            "WHERE length(excluded.tallies) > length(tallies)",
             (*row, seconds, _checksum(*row)),
         )
 
+    def recall(self, context: str, name: str) -> bytes | None:
+        """What was measured under a name, or None."""
+        rows = self._execute("SELECT content FROM measurements WHERE context = ? AND name = ?", (context, name))
+        return bytes(rows[0][0]) if rows else None
+
+    def keep(self, context: str, name: str, content: bytes) -> None:
+        """Write a measurement down; one that another process wrote first stays."""
+        row = (context, name, content)
+        self._execute("INSERT OR IGNORE INTO measurements VALUES (?, ?, ?, ?)", (*row, _checksum(*row)))
+
     def count(self) -> int:
         """How many evaluations are written down."""
-        row = self._execute("SELECT COUNT(*) FROM evaluations", ())
-        return int(row[0]) if row else 0
+        return int(self._execute("SELECT COUNT(*) FROM evaluations", ())[0][0])
 
     def close(self) -> None:
         """Close the file."""
@@ -104,14 +134,13 @@ class Journal:
     ) -> None:
         self.close()
 
-    def _execute(self, statement: str, values: tuple[object, ...]) -> tuple[float, int] | None:
+    def _execute(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         try:
-            row: tuple[float, int] | None = self._connection.execute(statement, values).fetchone()
+            return self._connection.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise FileError(
                 f"the journal '{self.path}' cannot be used: {error}; free some space, and the same command goes on"
             ) from error
-        return row
 
 
 class JournaledEvaluator(Evaluator):
@@ -132,19 +161,36 @@ class JournaledEvaluator(Evaluator):
         self._inner, self._journal, self._context = inner, journal, context
         self._stopped, self._listener = stopped, listener
 
-    def accuracy(self, plan: Plan) -> Accuracy:
-        text = str(plan)
-        known = self._journal.find(self._context, text)
-        if known is not None:
+    def tally(self, plan: Plan) -> Tally:
+        return self._first(plan, lambda tally: tally.seen == tally.total)
+
+    def judge(self, plan: Plan, floor: Floor) -> Verdict:
+        tally = self._first(plan, lambda tally: floor.decide(tally) is not None)
+        return Verdict(floor.decide(tally) is True, tally)
+
+    def glimpse(self, plan: Plan, samples: int) -> Tally:
+        return self._first(plan, lambda tally: tally.seen >= min(samples, tally.total))
+
+    def _first(self, plan: Plan, enough: Callable[[Tally], bool]) -> Tally:
+        """The first tally that is enough, whatever is known."""
+        found = next(filter(enough, self._journal.find(self._context, str(plan))), None)
+        if found is None:
+            if self._stopped():
+                raise OutOfTimeError
+            found = self._worked_out(plan, enough)
+            self._listener(True)
+        else:
             self._listener(False)
-            return known
-        if self._stopped():
-            raise OutOfTimeError
-        begun = time.monotonic()
-        accuracy = self._inner.accuracy(plan)
-        self._journal.add(self._context, text, accuracy, time.monotonic() - begun)
-        self._listener(True)
-        return accuracy
+        return found
+
+    def _worked_out(self, plan: Plan, enough: Callable[[Tally], bool]) -> Tally:
+        begun, tallies = time.monotonic(), list[Tally]()
+        for tally in self._inner.tallies(plan):
+            tallies.append(tally)
+            if enough(tally):
+                break
+        self._journal.add(self._context, str(plan), tallies, time.monotonic() - begun)
+        return tallies[-1]
 
 
 def _open(path: Path | None) -> sqlite3.Connection:
@@ -156,13 +202,15 @@ def _open(path: Path | None) -> sqlite3.Connection:
             raise FileError(
                 f"the journal '{path}' is of version {version}; this picojoule writes {_VERSION}; move it away"
             )
-        if schema not in ({}, {"evaluations": _TABLE}):
+        if not schema.items() <= _TABLES.items():  # a process may be killed between the two tables
             raise sqlite3.DatabaseError("another program's database")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(_TABLE.replace("TABLE", "TABLE IF NOT EXISTS", 1))
+        _write_ahead(connection)
+        for table in _TABLES.values():
+            connection.execute(table.replace("TABLE", "TABLE IF NOT EXISTS", 1))
         for *row, _, checksum in connection.execute("SELECT * FROM evaluations"):
-            if checksum != _checksum(*row):
-                raise sqlite3.DatabaseError("a row is not as it was written")
+            _check(row, checksum)
+        for *row, checksum in connection.execute("SELECT * FROM measurements"):
+            _check(row, checksum)
         connection.execute(f"PRAGMA user_version = {_VERSION}")
     except BaseException:
         connection.close()
@@ -170,8 +218,25 @@ def _open(path: Path | None) -> sqlite3.Connection:
     return connection
 
 
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch the mode; where two connections do so at once, SQLite fails one of them without waiting."""
+    for patience in range(300, -1, -1):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if _code(error) != sqlite3.SQLITE_BUSY or not patience:
+                raise
+        time.sleep(0.01)
+
+
+def _check(row: list[object], checksum: int) -> None:
+    if checksum != _checksum(*row):
+        raise sqlite3.DatabaseError("a row is not as it was written")
+
+
 def _checksum(*row: object) -> int:
-    """Of a row's key and accuracy, their types included: a number that became a text is another row."""
+    """Of what a row says, types included: a number that became a text is another row."""
     return zlib.crc32(repr(row).encode())
 
 

@@ -14,38 +14,49 @@ from picojoule import files, units
 from picojoule.calibration import Histogram, Ranges
 from picojoule.energy import EnergyReport, Sparsity
 from picojoule.errors import FileError, FormatError, InputError
-from picojoule.evaluate import Accuracy, Floor
+from picojoule.evaluate import Accuracy, Floor, Tally
 from picojoule.files import Fields
 from picojoule.network import Network, NetworkModule
 from picojoule.plan import Plan
 from picojoule.quantize import quantize
 from picojoule.search.strategy import Decision
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
 class OperatingPoint:
     """One plan with everything that is known of it.
 
-    `keep` is the relative accuracy asked for, None for a baseline. `search` is its accuracy on the split that decided,
-    `report` on the split that nothing was decided on. `energy` is None where the platform has no figure for a format.
-    `holds` says whether it keeps its floor there; where it does not, `blockers` names the sites in the way. `stopped`
-    says that the search for it ended early, with the best plan until then.
+    `keep` is the relative accuracy asked for, None for a baseline. `searched` is what it scores on the split that
+    decided, `reported` on the split that nothing was decided on, each beside the float network. `energy` is None where
+    the platform has no figure for a format. `holds` says whether it keeps its floor there; where it does not,
+    `blockers` names the sites in the way. `stopped` says that the search for it ended early, with the best plan until
+    then.
     """
 
     label: str
     keep: float | None
     plan: Plan
     ranges: Ranges
-    search: Accuracy
-    report: Accuracy
+    searched: Tally
+    reported: Tally
     energy: EnergyReport | None
     sparsity: Sparsity
     holds: bool = True
     stopped: bool = False
     log: tuple[Decision, ...] = ()
     blockers: tuple[str, ...] = ()
+
+    @property
+    def search(self) -> Accuracy:
+        """The accuracy on the split that decided."""
+        return self.searched.accuracy
+
+    @property
+    def report(self) -> Accuracy:
+        """The accuracy on the split that nothing was decided on."""
+        return self.reported.accuracy
 
     def to_table(self) -> dict[str, Any]:
         """The point as plain data."""
@@ -56,8 +67,8 @@ class OperatingPoint:
             "stopped": self.stopped,
             "plan": {site: str(format) for site, format in self.plan.formats.items()},
             "ranges": self.ranges.to_table(),
-            "search": self.search.to_table(),
-            "report": self.report.to_table(),
+            "search": self.searched.to_table(),
+            "report": self.reported.to_table(),
             "energy": None if self.energy is None else self.energy.to_table(),
             "zeros": self.sparsity.to_table(),
             "log": [decision.to_table() for decision in self.log],
@@ -74,8 +85,8 @@ class OperatingPoint:
             stopped=fields.boolean("stopped"),
             plan=_plan(fields.table("plan")),
             ranges=Ranges.from_table(fields.table("ranges")),
-            search=Accuracy.from_table(fields.table("search")),
-            report=Accuracy.from_table(fields.table("report")),
+            searched=_whole(fields.table("search")),
+            reported=_whole(fields.table("report")),
             energy=_energy(fields),
             sparsity=Sparsity.from_table(fields.table("zeros")),
             log=tuple(Decision.from_table(Fields(entry, fields.origin)) for entry in fields.items("log")),
@@ -85,12 +96,44 @@ class OperatingPoint:
         return point
 
 
+@dataclass(frozen=True)
+class Waypoint:
+    """A plan between the floors, with what it scores on both splits and its energy, for the whole curve."""
+
+    plan: Plan
+    searched: Tally
+    reported: Tally
+    energy_pj: float
+
+    def to_table(self) -> dict[str, Any]:
+        """The waypoint as plain data."""
+        return {
+            "plan": {site: str(format) for site, format in self.plan.formats.items()},
+            "search": self.searched.to_table(),
+            "report": self.reported.to_table(),
+            "energy_pj": self.energy_pj,
+        }
+
+    @classmethod
+    def from_table(cls, fields: Fields) -> "Waypoint":
+        """The waypoint that `to_table` gave."""
+        found = cls(
+            _plan(fields.table("plan")),
+            _whole(fields.table("search")),
+            _whole(fields.table("report")),
+            fields.number("energy_pj", 0),
+        )
+        fields.finish()
+        return found
+
+
 @dataclass(frozen=True, repr=False)
 class Result:
     """The outcome of a search: one point per floor asked for, and the baselines it is measured against.
 
     `plan`, `ranges`, `accuracy`, `energy`, `log` and `network` are those of the selected point, at first that of the
-    first floor asked for; `at(keep)` selects another. `histograms` are those of the float network's sites.
+    first floor asked for; `at(keep)` selects another. `histograms` are those of the float network's sites. `path` are
+    plans between the floors, from accurate to cheap, where the strategy knows such.
     """
 
     captured: Network
@@ -98,6 +141,7 @@ class Result:
     baselines: Mapping[str, OperatingPoint]
     settings: Mapping[str, Any]
     histograms: Mapping[str, Histogram] = field(default_factory=dict, repr=False)
+    path: tuple[Waypoint, ...] = ()
     selected: int = 0
 
     def __repr__(self) -> str:
@@ -166,14 +210,32 @@ class Result:
         return tuple(self.unreached_line(point) for point in self.points if not point.holds)
 
     def unreached_line(self, point: OperatingPoint) -> str:
-        """Of a point that does not hold its floor: what it keeps, the nearest floor, and what is in the way."""
+        """Of a point that does not hold its floor: the nearest floor that it holds, and what is in the way."""
         reference = self.baselines["float32"].search
+        flawless = Tally(reference.total, reference.total, reference.correct, 0, 0)
+        if point.keep is not None and not self.floor(point.keep).holds(flawless):
+            return (
+                f"keep {point.label} cannot be shown at confidence {self.confidence} on {reference.total} samples, "
+                "whatever the plan; give more of them, or a confidence of 'point'"
+            )
         kept = Fraction(point.search.correct) / Fraction(reference.correct) if reference.correct else 0
         nearest = math.floor(10_000 * kept) / 10_000  # so that it holds when it is asked for
+        if self.confidence is not None:
+            nearest = self.floor(0.5).proven(point.searched) or 0.0
         return (
             f"keep {point.label} is out of reach: the best plan found keeps {nearest:.4f}; "
             f"in the way: {', '.join(point.blockers) or 'not measured'}"
         )
+
+    def floor(self, keep: float) -> Floor:
+        """The floor that keeps this share of the float network's accuracy on the search split."""
+        return Floor(keep, self.baselines["float32"].search, self.confidence)
+
+    @property
+    def confidence(self) -> float | None:
+        """How sure a plan must be to hold its floor; None for point estimates."""
+        found = self.settings.get("confidence")
+        return found if isinstance(found, float) and 0.5 <= found < 1 else None
 
     def cheaper(self, point: OperatingPoint) -> OperatingPoint | None:
         """The cheapest other point of this result that holds the point's floor on the search split for less energy.
@@ -183,11 +245,13 @@ class Result:
         """
         if point.keep is None or point.energy is None:
             return None
-        floor = Floor(point.keep, self.baselines["float32"].search)
+        floor = self.floor(point.keep)
         holding = [
             other
             for other in (*self.points, *self.baselines.values())
-            if other.energy is not None and floor.holds(other.search) and other.energy.total_pj < point.energy.total_pj
+            if other.energy is not None
+            and other.energy.total_pj < point.energy.total_pj
+            and floor.holds(other.searched)
         ]
         return min(holding, key=lambda other: other.energy.total_pj if other.energy else 0.0, default=None)
 
@@ -213,6 +277,7 @@ class Result:
             "baselines": [point.to_table() for point in self.baselines.values()],
             "front": [point.label for point in self.front],
             "histograms": {site: found.to_table() for site, found in self.histograms.items()},
+            "path": [waypoint.to_table() for waypoint in self.path],
         }
         return files.dump("result", VERSION, body)
 
@@ -257,6 +322,7 @@ class Result:
                 points=tuple(_points(fields, "points")),
                 baselines={point.label: point for point in _points(fields, "baselines")},
                 histograms=_histograms(fields.table("histograms")),
+                path=tuple(Waypoint.from_table(Fields(entry, f"{origin}: 'path'")) for entry in fields.items("path")),
                 selected=fields.integer("selected", 0),
             )
         except FormatError as error:
@@ -303,6 +369,9 @@ def _check_fits(result: Result, origin: str) -> None:
         if (point.keep is None) != (point.label in result.baselines):
             raise FileError(f"{origin}: key 'keep' of point '{point.label}' does not fit; baselines alone have none")
         _check_names(result.captured, point, origin)
+    for waypoint in result.path:
+        if waypoint.plan.formats.keys() != result.captured.sites.keys():
+            raise FileError(f"{origin}: key 'path' has a plan that does not fit the network's sites")
     if unknown := sorted(result.histograms.keys() - result.captured.sites.keys()):
         raise FileError(f"{origin}: key 'histograms' has a site '{unknown[0]}', which the network has not")
 
@@ -341,6 +410,13 @@ def _plan(fields: Fields) -> Plan:
     sites = fields.rest()
     each = Fields(sites, fields.origin)
     return Plan.parse({site: each.text(site) for site in sites})
+
+
+def _whole(fields: Fields) -> Tally:
+    tally = Tally.from_table(fields)
+    if tally.seen < tally.total:
+        fields.fail(f"key 'seen' is {tally.seen}; of a point all {tally.total} samples must have been seen")
+    return tally
 
 
 def _histograms(fields: Fields) -> dict[str, Histogram]:

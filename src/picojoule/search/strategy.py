@@ -1,8 +1,8 @@
 """What a search is: a strategy walks plans of one problem, asking how accurate each is, and yields the best so far.
 
-A strategy sees the network's sites, the formats each may take, and two functions, accuracy(plan) and (for strategies
-that weigh energy) cost(plan). It yields a `Step` whenever the plan it would hand over changes, so that a search stopped
-at any moment has a plan that was tried and holds its floor.
+A strategy sees the network's sites, the formats each may take, and a few functions: judge(plan, floor), and for
+strategies that weigh energy cost(plan) and what is known of each site's sensitivity. It yields a `Step` whenever the
+plan it would hand over changes, so that a search stopped at any moment has a plan that was tried and holds its floor.
 """
 
 import abc
@@ -11,21 +11,25 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar
 
-from picojoule.evaluate import Accuracy, Evaluator, Floor
+from picojoule.evaluate import Evaluator, Floor, Tally, Verdict
 from picojoule.files import Fields
 from picojoule.formats import Binary, Fixed, Format, parse
 from picojoule.network import Network
-from picojoule.plan import Plan
+from picojoule.plan import Limits, Plan
 from picojoule.registry import members
+from picojoule.search.sensitivity import Sensitivities
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One format tried at a site, everything else as decided so far, and the accuracy it gave on the search split."""
+    """One format tried at a site, everything else as decided so far, whether the floor held, and what showed it.
+
+    `tally` may be of few of the samples: those that were enough to be certain.
+    """
 
     format: Format
-    accuracy: Accuracy
     holds: bool
+    tally: Tally
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Decision:
     def to_table(self) -> dict[str, Any]:
         """The decision as plain data."""
         trials = [
-            {"format": str(trial.format), "holds": trial.holds, **trial.accuracy.to_table()} for trial in self.trials
+            {"format": str(trial.format), "holds": trial.holds, **trial.tally.to_table()} for trial in self.trials
         ]
         return {"site": self.site, "format": str(self.format), "trials": trials}
 
@@ -60,22 +64,34 @@ class Decision:
 
 @dataclass(frozen=True)
 class Step:
-    """The plan to hand over if the search ended now, what was just decided, and how many evaluations may still come."""
+    """The plan to hand over if the search ended now, and whether it holds the floor.
+
+    `decision` is what was just decided, `remaining` how many evaluations may still come.
+    """
 
     plan: Plan
-    accuracy: Accuracy
+    holds: bool
     decision: Decision | None
     remaining: int
 
 
+NO_LIMITS = Limits()
+
+
 @dataclass(frozen=True)
 class Problem:
-    """One network, the formats each site may take, most bits first, and the two functions a strategy rests on."""
+    """One network, the formats each site may take, most bits first, and what a strategy may ask.
+
+    `cost` is a plan's energy in pJ, without an evaluation. `sensitivities` are there for strategies whose `weighs` says
+    so, and such strategies keep the `limits`.
+    """
 
     network: Network
     ladders: Mapping[str, tuple[Format, ...]]
     evaluator: Evaluator
     cost: Callable[[Plan], float]
+    sensitivities: Sensitivities | None = None
+    limits: Limits = NO_LIMITS
 
     def rung(self, steps: int) -> Plan:
         """Every site so many steps down its ladder, or at its foot."""
@@ -85,9 +101,13 @@ class Problem:
         """The plan with the most bits everywhere."""
         return self.rung(0)
 
-    def accuracy(self, plan: Plan) -> Accuracy:
-        """The accuracy of a plan on the search split."""
-        return self.evaluator.accuracy(plan)
+    def glimpse(self, plan: Plan, samples: int) -> Tally:
+        """What so many samples of the search split say of a plan, the hardest where they are known."""
+        return self.evaluator.glimpse(plan, samples)
+
+    def judge(self, plan: Plan, floor: Floor) -> Verdict:
+        """Whether a plan holds a floor on the search split."""
+        return self.evaluator.judge(plan, floor)
 
 
 def fixed_point_ladders(signed: Mapping[str, bool], bits: tuple[int, int]) -> dict[str, tuple[Format, ...]]:
@@ -103,11 +123,20 @@ def fixed_point_ladders(signed: Mapping[str, bool], bits: tuple[int, int]) -> di
     }
 
 
+@dataclass(frozen=True)
+class Defaults:
+    """What a strategy takes where the user does not say: observer, preparation and confidence of jobs."""
+
+    observer: str = "max"
+    prepare: str = "none"
+    confidence: float | None = None
+
+
 class Strategy(abc.ABC):
     """A way to search. Its laws (`tests/contracts/strategies.py` holds each implementation to them):
 
-    - the first step is the widest plan, and if that fails the floor it is the only one;
-    - every later step's plan was evaluated, holds the floor, and keeps each site within its ladder;
+    - if no plan that was judged holds the floor, there is one step, a plan that was judged, and it says so;
+    - else every step's plan was judged, holds the floor, and keeps each site within its ladder;
     - `remaining` is never less than the evaluations that really follow;
     - the same problem gives the same steps.
     """
@@ -116,6 +145,10 @@ class Strategy(abc.ABC):
     """Its name on the command line."""
     summary: ClassVar[str]
     """One line for listings."""
+    defaults: ClassVar[Defaults] = Defaults()
+    """What it takes where the user does not say."""
+    weighs: ClassVar[bool] = False
+    """Whether it weighs energy against sensitivities, which are then measured before, and keeps limits."""
 
     @abc.abstractmethod
     def steps(self, problem: Problem, floor: Floor) -> Iterator[Step]:
@@ -125,10 +158,14 @@ class Strategy(abc.ABC):
     def bound(self, problem: Problem) -> int:
         """The most evaluations that a search can take."""
 
+    def path(self, problem: Problem) -> tuple[Plan, ...]:
+        """Plans from accurate to cheap that are worth knowing beside those of the floors; none where it knows none."""
+        return ()
+
 
 def _trial(fields: Fields) -> Trial:
     format, holds = parse(fields.text("format")), fields.boolean("holds")
-    return Trial(format, Accuracy.from_table(fields), holds)
+    return Trial(format, holds, Tally.from_table(fields))
 
 
 @cache

@@ -20,21 +20,17 @@ class Uniform(Strategy):
 
     def steps(self, problem: Problem, floor: Floor) -> Iterator[Step]:
         plan, remaining = problem.widest(), self.bound(problem) - 1
-        accuracy = problem.accuracy(plan)
-        holds = floor.holds(accuracy)
-        yield Step(plan, accuracy, None, remaining if holds else 0)
-        if not holds:
-            return
-        trials = [Trial(_first(plan), accuracy, holds)]
-        for rung in range(1, self.bound(problem)):
+        trials: list[Trial] = []
+        for rung in range(self.bound(problem)):
             candidate = problem.rung(rung)
-            found = problem.accuracy(candidate)
-            trials.append(Trial(_first(candidate), found, floor.holds(found)))
-            if not trials[-1].holds:
+            verdict = problem.judge(candidate, floor)
+            trials.append(Trial(_first(candidate), verdict.holds, verdict.tally))
+            if not verdict.holds:
                 break
-            plan, accuracy = candidate, found
-            yield Step(plan, accuracy, None, remaining - rung)
-        yield Step(plan, accuracy, Decision("*", _first(plan), tuple(trials)), 0)
+            plan = candidate
+            yield Step(plan, True, None, remaining - rung)
+        held = len(trials) > 1 or trials[0].holds
+        yield Step(plan, held, Decision("*", _first(plan), tuple(trials)) if held else None, 0)
 
 
 def _first(plan: Plan) -> Format:

@@ -1,4 +1,4 @@
-"""DS-CNN, size S: keyword spotting on 49 frames of 10 MFCC features, by depthwise separable convolutions.
+"""DS-CNN, published for keyword spotting on 49 frames of 10 MFCC features: depthwise separable convolutions.
 
 Source: Y. Zhang et al., "Hello Edge: Keyword Spotting on Microcontrollers", arXiv 1711.07128, 2017.
 """
@@ -7,15 +7,20 @@ from torch import Tensor, nn
 
 
 class DsCnn(nn.Module):
-    """`[n, 1, 49, 10]` to `[n, 12]`; every convolution is followed by BatchNorm and ReLU."""
+    """`[n, *shape]` to `[n, classes]`; every convolution is followed by BatchNorm and ReLU.
 
-    def __init__(self) -> None:
+    `widths` is the one number of channels: 64 in the published size S.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], widths: tuple[int, ...], classes: int) -> None:
         super().__init__()
+        channels, rows, columns = shape
+        (width,) = widths
         # TensorFlow's SAME is 4 rows above and 5 below; the windows of this one reach 5 above and 4 below.
-        self.stem = _convolution(1, 64, (10, 4), stride=2, padding=(5, 1))
-        self.blocks = nn.Sequential(*(_separable(64) for _ in range(4)))
-        self.pool = nn.AvgPool2d((25, 5))
-        self.fc = nn.Linear(64, 12)
+        self.stem = _convolution(channels, width, (10, 4), stride=2, padding=(5, 1))
+        self.blocks = nn.Sequential(*(_separable(width) for _ in range(4)))
+        self.pool = nn.AvgPool2d((rows // 2 + 1, columns // 2))
+        self.fc = nn.Linear(width, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.blocks(self.stem(x))

@@ -1,4 +1,4 @@
-"""LeNet-5 in its later, rectified form: 28x28 digits, two convolutions, three dense layers.
+"""LeNet-5 in its later, rectified form: two convolutions, three dense layers, published for 28x28 digits.
 
 Source: Y. LeCun et al., "Gradient-Based Learning Applied to Document Recognition", Proc. IEEE 86(11), 1998.
 """
@@ -7,15 +7,18 @@ from torch import Tensor, nn
 
 
 class LeNet5(nn.Module):
-    """`[n, 1, 28, 28]` to `[n, 10]`."""
+    """`[n, *shape]` to `[n, classes]`. `widths` are the outputs of each layer but the last: 6, 16, 120, 84."""
 
-    def __init__(self) -> None:
+    def __init__(self, shape: tuple[int, int, int], widths: tuple[int, ...], classes: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(1, 6, 5, padding=2)
-        self.conv2 = nn.Conv2d(6, 16, 5)
-        self.fc1 = nn.Linear(16 * 5 * 5, 120)
-        self.fc2 = nn.Linear(120, 84)
-        self.fc3 = nn.Linear(84, 10)
+        channels, *sides = shape
+        first, second, third, fourth = widths
+        rows, columns = ((side // 2 - 4) // 2 for side in sides)
+        self.conv1 = nn.Conv2d(channels, first, 5, padding=2)
+        self.conv2 = nn.Conv2d(first, second, 5)
+        self.fc1 = nn.Linear(second * rows * columns, third)
+        self.fc2 = nn.Linear(third, fourth)
+        self.fc3 = nn.Linear(fourth, classes)
         self.pool = nn.MaxPool2d(2)
         self.relu = nn.ReLU()
 

@@ -1,19 +1,22 @@
-"""LeNet-300-100: 28x28 digits, three dense layers and nothing else.
+"""LeNet-300-100: three dense layers and nothing else, published for 28x28 digits.
 
 Source: Y. LeCun et al., "Gradient-Based Learning Applied to Document Recognition", Proc. IEEE 86(11), 1998.
 """
+
+from math import prod
 
 from torch import Tensor, nn
 
 
 class LeNet300(nn.Module):
-    """`[n, 1, 28, 28]` to `[n, 10]`."""
+    """`[n, *shape]` to `[n, classes]`. `widths` are the outputs of the first two layers: 300, 100."""
 
-    def __init__(self) -> None:
+    def __init__(self, shape: tuple[int, int, int], widths: tuple[int, ...], classes: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(28 * 28, 300)
-        self.fc2 = nn.Linear(300, 100)
-        self.fc3 = nn.Linear(100, 10)
+        first, second = widths
+        self.fc1 = nn.Linear(prod(shape), first)
+        self.fc2 = nn.Linear(first, second)
+        self.fc3 = nn.Linear(second, classes)
         self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:

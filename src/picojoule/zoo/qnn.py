@@ -1,4 +1,4 @@
-"""The family `qnn-{n}x{F}-{n}x{F}-{n}x{F}` for CIFAR-10: three blocks of n convolutions with F filters.
+"""The family `qnn-{n}x{F}-{n}x{F}-{n}x{F}`, published for CIFAR-10: three blocks of n convolutions with F filters.
 
 Source: B. Moons et al., "Minimum Energy Quantized Neural Networks", arXiv 1711.00215, 2017.
 """
@@ -15,21 +15,24 @@ _NAME = re.compile(rf"qnn-{_BLOCK}-{_BLOCK}-{_BLOCK}", re.ASCII)
 
 
 class Qnn(nn.Module):
-    """`[n, 3, 32, 32]` to `[n, 10]`. `blocks` is (depth, filters) of each; no layer has a bias, BatchNorm has.
+    """`[n, *shape]` to `[n, classes]`. No layer has a bias, BatchNorm has.
 
-    >>> Qnn(((1, 8), (2, 8), (1, 16))).dense
+    `depths` are the convolutions in each block, `widths` their filters.
+
+    >>> Qnn((3, 32, 32), (8, 8, 16), 10, depths=(1, 2, 1)).dense
     Linear(in_features=256, out_features=10, bias=False)
     """
 
-    def __init__(self, blocks: tuple[tuple[int, int], ...]) -> None:
+    def __init__(
+        self, shape: tuple[int, int, int], widths: tuple[int, ...], classes: int, depths: tuple[int, ...]
+    ) -> None:
         super().__init__()
-        widths = (3, *(filters for _, filters in blocks))
-        side = 32 // 2 ** len(blocks)
-        self.blocks = nn.Sequential(
-            *(_block(depth, *ends) for (depth, _), ends in zip(blocks, pairwise(widths), strict=True))
-        )
-        self.dense = nn.Linear(side * side * widths[-1], 10, bias=False)
-        self.norm = nn.BatchNorm1d(10, eps=1e-4)
+        channels, *sides = shape
+        rows, columns = (side // 2 ** len(depths) for side in sides)
+        ends = pairwise((channels, *widths))
+        self.blocks = nn.Sequential(*(_block(depth, *both) for depth, both in zip(depths, ends, strict=True)))
+        self.dense = nn.Linear(rows * columns * widths[-1], classes, bias=False)
+        self.norm = nn.BatchNorm1d(classes, eps=1e-4)
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.norm(self.dense(self.blocks(x).flatten(1)))

@@ -10,7 +10,9 @@ function drawDecisions() {
     legendEntry("tried, the floor holds", held),
     legendEntry("tried, the floor fails", cross(6, 6)),
     legendEntry("taken", held.cloneNode(), s("circle", { class: "taken", cx: 6, cy: 6, r: 7.5 })),
-    legendEntry("the floor", s("line", { class: "floorline", x1: -3, x2: 15, y1: 6, y2: 6 })),
+    legendEntry("the floor", s("line", { class: "floorline", x1: -1, x2: 12, y1: 6, y2: 6 })),
+    log.some(({ trials }) => trials.some(({ bound }) => bound))
+      && legendEntry("at most or at least so much: certain before every sample was seen", arrow(6, -5, "at most")),
   ]);
   fill(slot("decisions", "sites"), log.map((decision) => card(point, decision, axes)));
   fill(slot("decisions", "table"), log.length > 0 && h("details",
@@ -20,14 +22,35 @@ function drawDecisions() {
 function decisionWords(point) {
   if (point.keep === null) return "A baseline: one format everywhere, and nothing to decide.";
   const share = Number((100 * point.keep).toPrecision(12)); // 99.5, not 99.50000000000001
-  const floor = `The floor is ${percent(point.needed)}, ${share} % of the float network's.`;
-  if (point.log.length > 0) {
-    return "What was tried at each site, in order, and the accuracy on the search split with all earlier decisions in "
-      + `place. ${floor}`;
-  }
+  const floor = `The floor is ${percent(point.needed)}, ${share} % of the float network's.${marginWords(point)}`;
+  if (point.log.length > 0) return `${logWords(point)} ${floor}`;
   if (point.stopped) return `The search was stopped before its first decision. ${floor}`;
   const blockers = point.blockers.join(", ") || "not measured";
   return `${floor} Even the most bits do not hold it, so nothing narrower was tried. In the way: ${blockers}.`;
+}
+
+/** With a confidence, a plan at the floor does not hold it. */
+function marginWords({ keep }) {
+  const { confidence } = run();
+  if (confidence === null) return "";
+  const other = keep === 1 ? "lose no sample, or " : "";
+  return ` A plan has to ${other}be so far above it that this is no chance, with ${sure(confidence)} confidence.`;
+}
+
+/** What the log of a point tells, by what is in it. */
+function logWords({ together, log }) {
+  if (log.every(({ site }) => site === "*")) {
+    return "What was tried for all sites at once, and the accuracy each gave on the search split.";
+  }
+  return together
+    ? "All sites were decided together, for the least energy. This is what each got, the plan's accuracy on the search "
+      + "split, and, where it was tried, what one bit fewer would give there with all else as it is."
+    : "What was tried at each site, in order, and the accuracy on the search split with all earlier decisions in "
+      + "place.";
+}
+
+function sure(confidence) {
+  return `${Number((100 * confidence).toPrecision(12))} %`;
 }
 
 function legendEntry(text, ...marks) {
@@ -55,28 +78,40 @@ function bitsText(format) {
   return family === "fixed" ? `${bits} bit${bits === 1 ? "" : "s"}` : format;
 }
 
-/** Why a site kept its format, in one sentence: what the next fewer bits gave. */
+/** An accuracy as it is known: whole, or at least or at most so much where fewer samples were enough to be certain. */
+function accuracyText({ bound, accuracy }) {
+  return bound ? `${bound} ${percent(accuracy)}` : percent(accuracy);
+}
+
+/** Why a site has its format, in one sentence: what the next fewer bits gave. */
 function because(point, { format, trials }) {
   const bits = (trial) => report.formats[trial.format].bits;
-  const narrower = trials.filter((trial) => !trial.holds && bits(trial) < bits({ format }));
-  const failing = narrower.sort((one, other) => bits(other) - bits(one))[0];
-  if (failing) return `${bitsText(failing.format)} gave ${percent(failing.accuracy)}${gap(point, failing)}.`;
+  const narrower = trials.filter((trial) => bits(trial) < bits({ format }));
+  const failing = narrower.filter(({ holds }) => !holds).sort((one, other) => bits(other) - bits(one))[0];
+  const gives = point.together ? "would give" : "gave";
+  if (failing) return `${bitsText(failing.format)} ${gives} ${accuracyText(failing)}${gap(point, failing)}.`;
   const own = trials.find((trial) => trial.format === format);
-  if (own && !own.holds) return `Even ${bitsText(format)} gave ${percent(own.accuracy)}${gap(point, own)}.`;
+  if (own && !own.holds) return `Even ${bitsText(format)} gave ${accuracyText(own)}${gap(point, own)}.`;
   if (trials.length === 0) return "Nothing was tried here.";
+  if (narrower.length > 0) return `${bitsText(narrower[0].format)} would hold the floor too, but promised no saving.`;
+  if (bits({ format }) === run().least_bits) return "No fewer bits were searched.";
+  if (point.together) return "One bit fewer was not tried here: other changes promised more.";
   if (point.stopped) return "The search was stopped before fewer bits were tried.";
   return "The floor holds down to the fewest bits tried.";
 }
 
-function gap({ needed }, { accuracy }) {
+/** By how much a trial misses the floor; with a confidence, one may be above it and yet not surely so. */
+function gap({ needed }, { accuracy, bound }) {
   const points = 100 * (needed - accuracy);
-  return `, ${points < 0.005 ? "just" : `${points.toFixed(2)} points`} below the floor`;
+  if (points <= 0) return ", which is not surely above the floor";
+  if (points < 0.005) return ", just below the floor";
+  return `, ${bound ? "at least " : ""}${points.toFixed(2)} points below the floor`;
 }
 
 /** For a site of the selected plan, the sentence of its decision. */
 function verdict(point, site) {
   const decision = point.log.find((each) => each.site === site) ?? point.log.find((each) => each.site === "*");
-  return decision && `Why ${site} kept ${bitsText(decision.format)}: ${because(point, decision)}`;
+  return decision && `Why ${site} has ${bitsText(decision.format)}: ${because(point, decision)}`;
 }
 
 /** What all pictures of one log share: the formats tried, widest first, and the accuracies around the floor. */
@@ -102,10 +137,10 @@ function bitLabels(formats, taken, x) {
 
 /** One site's trials; an accuracy far below the floor stands at the lower edge. */
 function trialsPicture(point, { format, trials }, { formats, top, least }, width) {
-  const y = scale([least, top], [66, 12]);
+  const y = scale([least, top], [64, 16]);
   const x = scale([0, formats.length - 1], [9, width - 9]);
   const place = (trial) => [x(formats.indexOf(trial.format)), y(Math.max(least, trial.accuracy))];
-  const words = (trial) => [bitsText(trial.format), percent(trial.accuracy), trial.holds ? "holds" : "fails"].join(" ");
+  const words = (trial) => [bitsText(trial.format), accuracyText(trial), trial.holds ? "holds" : "fails"].join(" ");
   return picture(width, 96, { role: "img", "aria-label": `Tried: ${trials.map(words).join(", ")}` },
     s("line", { class: "floorline", x1: 0, x2: width, y1: y(point.needed), y2: y(point.needed) }),
     s("path", { class: "path", d: `M${trials.map((trial) => place(trial).join(" ")).join("L")}` }),
@@ -114,12 +149,24 @@ function trialsPicture(point, { format, trials }, { formats, top, least }, width
 }
 
 function trialMark(trial, across, down, taken) {
+  const { total } = selected().search;
+  const all = `of ${count(total)} samples`;
+  const told = trial.seen < total ? `certain after ${count(trial.seen)} ${all}` : all;
   const drawing = s("g",
     trial.holds ? s("circle", { class: "held", cx: across, cy: down, r: 4 }) : cross(across, down),
     taken && s("circle", { class: "taken", cx: across, cy: down, r: 7.5 }),
+    trial.bound && arrow(across, down, trial.bound),
     s("circle", { class: "hit", cx: across, cy: down, r: 9 }));
-  return tip(drawing, bitsText(trial.format), `${percent(trial.accuracy)} on the search split`,
+  return tip(drawing, bitsText(trial.format), `${accuracyText(trial)} on the search split`,
+    `${told}: ${figure(trial.lost)} lost, ${figure(trial.gained)} gained`,
     trial.holds ? "the floor holds" : "the floor fails");
+}
+
+/** From a mark to where the accuracy lies that is only known to be at most or at least so much. */
+function arrow(x, y, bound) {
+  const way = bound === "at most" ? 1 : -1;
+  const head = `m-3 ${-3 * way}l3 ${3 * way}l3 ${-3 * way}`;
+  return s("path", { class: "bounded", d: `M${x} ${y + 8.5 * way}v${5.5 * way}${head}` });
 }
 
 function trialsTable(log) {
@@ -132,8 +179,12 @@ function trialsTable(log) {
       { name: "site", title: "site", kind: "text", text: ({ site }) => site, node: ({ site }) => siteName(site) },
       number("step", "step", ({ step }) => step, String),
       { name: "format", title: "tried", kind: "text", text: ({ format }) => format },
-      number("accuracy", "accuracy, search split", ({ accuracy }) => accuracy, percent),
+      { ...number("accuracy", "accuracy, search split", ({ accuracy }) => accuracy), text: accuracyText },
+      { name: "bound", shown: false, value: ({ bound }) => bound },
       number("kept", "kept", ({ kept }) => kept, ratio),
+      number("seen", "samples seen", ({ seen }) => seen, count),
+      number("lost", "lost", ({ lost }) => lost, figure),
+      number("gained", "gained", ({ gained }) => gained, figure),
       { name: "holds", title: "floor", kind: "text", text: ({ holds }) => holds ? "holds" : "fails" },
       { name: "taken", title: "taken", kind: "text", text: ({ taken }) => taken ? "yes" : "" },
     ],

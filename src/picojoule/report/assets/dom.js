@@ -100,6 +100,11 @@ function count(number) {
   return String(number).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 }
 
+/** A sum of scores, which is a count of samples or has a fraction. */
+function figure(value) {
+  return Number.isInteger(value) ? count(value) : value.toFixed(1);
+}
+
 function ratio(value) {
   return value === null ? "" : value.toFixed(3);
 }

@@ -1,5 +1,5 @@
-// The front: every operating point and baseline by its energy and its accuracy on the report split. The points are one
-// list for the keyboard: arrows walk it, Enter selects.
+// The front: every operating point and baseline by its energy and its accuracy on the report split, and behind them the
+// curve of the plans between the floors. The points are one list for the keyboard: arrows walk it, Enter selects.
 
 const AXES = {
   energy: { choice: "energy", title: "energy per inference", of: (point) => point.energy_pj, text: energy },
@@ -14,6 +14,7 @@ function drawFront() {
   fill(slot("front", "legend"), frontLegend());
   if (several) fill(slot("front", "axis"), axisSwitch());
   else fill(slot("front", "table"), pointsTable([0]));
+  drawPath();
 }
 
 function frontLegend() {
@@ -22,6 +23,7 @@ function frontLegend() {
   return [
     several ? runs : h("span", mark(0), "searched for a floor"),
     h("span", mark(0, true), `${several ? "hollow: " : ""}16 bits, 8 bits or float32 everywhere`),
+    report.runs.some(({ path }) => path.length > 0) && h("span", curveIcon(), "plans between the floors"),
     several && h("span", icon(s("path", { class: "joint", d: "M-1 6H13" })), "the best of all runs"),
     missing > 0 && h("span", `${missing} without a figure on the platform, not drawn`),
   ];
@@ -48,20 +50,24 @@ function frontPicture(width) {
   marks.sort((one, other) => one.x - other.x || one.y - other.y);
   const height = Math.round(Math.max(260, Math.min(400, width * 0.5)));
   const frame = { left: 52, right: width - 14, top: 34, bottom: height - 46 };
-  const x = across(marks[0].x, marks.at(-1).x, frame);
-  const [low, high] = accuracies(marks);
+  const curves = report.runs.map(({ path }) => path.filter((plan) => axis.of(plan) !== null));
+  const [low, high] = accuracies(marks, curves.flat());
+  const energies = [...marks.map((each) => each.x), ...curves.flat().filter(inView(low)).map(axis.of)];
+  const x = across(Math.min(...energies), Math.max(...energies), frame);
   const y = scale([low, high], [frame.bottom, frame.top]);
   for (const each of marks) {
     const below = each.y < low;
     Object.assign(each, { below, left: x(each.x), top: below ? frame.bottom - 16 : y(each.y) });
   }
   const labels = placed(marks, frame);
+  const stops = (plans) => plans.map((plan) => ({ plan, left: x(axis.of(plan)), top: y(plan.report.value) }));
   const own = (index) => marks.filter((each) => each.run === index && each.point.front);
   return picture(width, height, { role: "group", "aria-label": "Energy against accuracy" },
     s("g", { "aria-hidden": "true" },
       frontAxes(x, y, frame, axis),
       several && s("path", { class: "joint", d: stairs(best(marks), frame) }),
-      report.runs.map((run, index) => s("path", { class: `stairs ${hue(index)}`, d: stairs(own(index), frame) }))),
+      report.runs.map((run, index) => s("path", { class: `stairs ${hue(index)}`, d: stairs(own(index), frame) })),
+      curves.map((plans, index) => curve(stops(plans), index, frame))),
     s("g", { role: "listbox", "aria-label": "Operating points" },
       marks.map((each, index) => frontMark(each, index, marks, y, labels[index]))));
 }
@@ -73,8 +79,11 @@ function across(least, most, frame) {
   return scale([least - room, most + room], [frame.left, frame.right]);
 }
 
-/** The accuracies in view: all but those that miss their floor by so much that the others would lie on one line. */
-function accuracies(marks) {
+/**
+ * The accuracies in view: those of the marks, but for such as miss their floor by so much that the others would lie on
+ * one line, and the upper part of the curves.
+ */
+function accuracies(marks, plans) {
   const ends = (some) => [
     Math.min(...some.map(({ point }) => point.report.low)),
     Math.max(...some.map(({ point }) => point.report.high)),
@@ -83,6 +92,8 @@ function accuracies(marks) {
   const held = marks.filter(({ point }) => point.holds);
   const [least, most] = ends(held.length > 0 ? held : marks);
   if (low < least - 2 * (most - least)) low = least - (most - least);
+  const followed = plans.filter(({ report: { kept } }) => kept >= FOLLOWED).map(({ report: { value } }) => value);
+  [low, high] = [Math.min(low, ...followed), Math.max(high, ...followed)];
   const spare = (high - low) * 0.06 || 0.01;
   return [Math.max(0, low - spare), Math.min(1, high + spare)];
 }
@@ -132,8 +143,7 @@ function frontMark({ point, run, left, top, below }, index, marks, y, label) {
   const first = index === 0 && !marks.some(isSelected);
   const title = several ? `${report.runs[run].name}, ${pointName(point)}` : pointName(point);
   const accuracy = `${percent(point.report.value)} (95 %: ${interval(point.report)}) on the report split`;
-  const price = [energy(point.energy_pj), point.of_16_bits !== null && `${percent(point.of_16_bits, 1)} of 16 bits`]
-    .filter(Boolean).join(", ");
+  const price = priceText(point);
   const [low, high] = [y(point.report.low), y(point.report.high)];
   const element = s("g", {
     class: "point", role: "option", "aria-selected": String(chosen), tabindex: chosen || first ? 0 : -1,
@@ -146,6 +156,10 @@ function frontMark({ point, run, left, top, below }, index, marks, y, label) {
   label && s("text", { class: chosen && "strong", ...label }, markText(marks[index])),
   s("circle", { class: "hit", cx: left, cy: top, r: reach(marks, index) }));
   return tip(element, title, price, accuracy, chosen ? "" : "Click to select");
+}
+
+function priceText({ energy_pj: pj, of_16_bits: share }) {
+  return [energy(pj), share !== null && `${percent(share, 1)} of 16 bits`].filter(Boolean).join(", ");
 }
 
 function isSelected({ run, point }) {

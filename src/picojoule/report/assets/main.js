@@ -41,6 +41,7 @@ function draw() {
   drawChooser();
   drawHeadline();
   drawFront();
+  drawFloors();
   if (several) drawRuns();
   drawLayers();
   drawValues();
@@ -87,13 +88,12 @@ function drawHeadline() {
 
 function tiles(point) {
   const { correct, total } = point.report;
-  const right = Number.isInteger(correct) ? count(correct) : correct.toFixed(1); // scores may add up to a fraction
   return [
     tile("energy per inference", { class: "main" }, energy(point.energy_pj), `on ${run().platform}`),
     tile("against 16 bits", {}, saving(point.of_16_bits), against(point.of_16_bits, "fixed16")),
     tile("against 8 bits", {}, saving(point.of_8_bits), against(point.of_8_bits, "fixed8")),
     tile("accuracy, report split", {}, percent(point.report.value), `95 % interval ${interval(point.report)}`,
-      `${right} of ${count(total)} right`),
+      `${figure(correct)} of ${count(total)} right`),
     floorTile(point),
   ];
 }
@@ -108,7 +108,10 @@ function floorTile(point) {
     .map((split) => `${ratio(point[split].kept)} kept, ${split} split`);
   if (point.keep === null) return tile("accuracy floor", {}, "baseline", ...kept);
   const [sign, tone] = point.holds ? ["✓", "good"] : ["✗", "bad"];
-  return tile(`accuracy floor ${point.label}`, { tone }, `${sign} ${floorWord(point)}`, ...kept);
+  const { confidence } = run();
+  const lossless = point.keep === 1 && point.search.lost === 0; // by which such a floor holds, whatever the confidence
+  const how = confidence === null ? [] : [lossless ? "no sample lost" : `with ${sure(confidence)} confidence`];
+  return tile(`accuracy floor ${point.label}`, { tone }, `${sign} ${floorWord(point)}`, ...how, ...kept);
 }
 
 function saving(share) {

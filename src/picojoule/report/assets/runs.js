@@ -25,7 +25,7 @@ function pointsTable(runs) {
     current: ({ point, index }) => isSelected({ point, run: index }),
     columns: [
       ofRun("run", "run", ({ run }) => run.name, { kind: "wrap", node: ({ run, index }) => [mark(index), run.name] }),
-      { name: "keep", title: several ? "keep" : "point", kind: "text", text: labelOf, node: chooser },
+      { name: "keep", title: several ? "keep" : "point", kind: "text", text: labelOf, node: chooser("point") },
       { name: "floor", title: "floor", kind: "text", text: ({ point }) => floorWord(point) },
       number("energy_pj", "energy", ({ point }) => point.energy_pj, energy),
       number("of_16_bits", "of 16 bits", ({ point }) => point.of_16_bits, ratio),
@@ -44,12 +44,58 @@ function pointsTable(runs) {
   });
 }
 
+/** Every floor on both splits: what its plan lost and gained beside the float network, and what that proves. */
+function drawFloors() {
+  const rows = report.runs.flatMap((run, index) =>
+    run.points.filter(({ keep }) => keep !== null).map((point) => ({ point, run, index })));
+  fill(slot("floors", "standing"), selected().standing.map((text) => h("p", text)));
+  fill(slot("floors", "table"), table({
+    key: "floor", file: several ? "floors" : `${run().name}-floors`, rows,
+    title: several ? "Every floor on both splits" : `Every floor on both splits, ${confidenceWord(run())}`,
+    current: ({ point, index }) => isSelected({ point, run: index }),
+    columns: [
+      { name: "run", title: "run", kind: "wrap", shown: several, text: ({ run }) => run.name,
+        node: ({ run, index }) => [mark(index), run.name] },
+      { name: "keep", title: "keep", kind: "text", text: labelOf, node: chooser("floor") },
+      { name: "confidence", title: "floors", kind: "text", shown: several, text: ({ run }) => confidenceWord(run) },
+      ...splitColumns("search", ({ holds }) => holds ? "holds" : "fails"),
+      ...splitColumns("report", confirmedWord),
+    ],
+  }));
+}
+
+function confidenceWord({ confidence }) {
+  return confidence === null ? "by point estimate" : `with ${sure(confidence)} confidence`;
+}
+
+function splitColumns(split, word) {
+  const confident = report.runs.some(({ confidence }) => confidence !== null);
+  const samples = several ? "" : `, ${count(selected()[split].total)} samples`;
+  const group = `${split} split${samples}`;
+  const own = (name, title, text, more) => ({ ...number(`${split}_${name}`, title, ({ point }) => point[split][name],
+    text), group, ...more });
+  return [
+    own("total", "samples", count, { leads: true, shown: several }),
+    own("lost", "lost", figure, { leads: !several }),
+    own("gained", "gained", figure),
+    own("kept", "kept", ratio),
+    own("proven", "surely kept", (share) => share === null ? "" : share.toFixed(4), { shown: confident }),
+    { name: `${split}_floor`, title: "floor", group, kind: "text", text: ({ point }) => word(point[split], point) },
+  ];
+}
+
+/** What the report split says of a floor: it may be kept there, and yet not surely. */
+function confirmedWord({ holds, kept }, { keep }) {
+  if (holds) return "confirmed";
+  return kept === null || kept < keep ? "below" : "above, not surely";
+}
+
 const labelOf = ({ point }) => point.label;
 
-/** A point's name as the button that selects it. */
-function chooser({ point, index, run }) {
-  return button(point.label, () => select(index, point), {
-    class: "link", "data-key": `point-${index}-${point.label}`,
+/** A point's name as the button that selects it, in a table where it is known by this key. */
+function chooser(key) {
+  return ({ point, index, run }) => button(point.label, () => select(index, point), {
+    class: "link", "data-key": `${key}-${index}-${point.label}`,
     "aria-label": several ? `Select ${run.name}, ${pointName(point)}` : `Select ${pointName(point)}`,
   });
 }

@@ -1,0 +1,217 @@
+"""What plans cost and how much they disturb, as far as it is known without an evaluation.
+
+Energy is taken apart into what each site's bits cost and what a layer's weights and inputs cost together, which is
+exact where no two layers compete for memory on the chip. A move takes one layer's weights and inputs to other rungs.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from picojoule.plan import Plan
+from picojoule.search.sensitivity import Numbers
+from picojoule.search.strategy import Problem
+
+HOPELESS = 0.5
+"""The path ends where fewer than this share of the samples are expected to stay as they are."""
+REACH = 2
+"""By how many rungs a repair moves a site, at most."""
+LEAST = 5e-4
+"""The least share of the plan's energy that a pair of moves has to save."""
+CHANCE = 0.02
+"""Samples lost that a move is taken to cost at least: less is not known of it."""
+
+Rungs = tuple[int, ...]
+"""For each site in order its place on its ladder; 0 has the most bits."""
+
+
+class _Moves(NamedTuple):
+    """Moves of one layer: the places of its sites, the rungs they go to, and the energy and the noise they add."""
+
+    layer: int
+    places: tuple[int, ...]
+    rungs: np.ndarray  # [moves, places]
+    cost: Numbers  # [moves]
+    noise: Numbers  # [moves, samples]
+
+    def applied(self, index: int, rungs: Rungs) -> Rungs:
+        moved = list(rungs)
+        for place, rung in zip(self.places, self.rungs[index], strict=True):
+            moved[place] = int(rung)
+        return tuple(moved)
+
+
+class Landscape:
+    """A problem's plans as rungs of their ladders."""
+
+    def __init__(self, problem: Problem) -> None:
+        assert problem.sensitivities is not None, "a problem that weighs moves has sensitivities"
+        self._problem, self._found = problem, problem.sensitivities
+        self._ladders = list(problem.ladders.values())
+        place = {site: index for index, site in enumerate(problem.ladders)}
+        self._layers = [(place[layer.weights], place[layer.inputs]) for layer in problem.network.layers]
+        self._noise = [
+            np.stack([self._found.noise[site, format] for format in ladder]) for site, ladder in problem.ladders.items()
+        ]
+
+    def at(self, rungs: Rungs) -> Plan:
+        """The plan of these rungs."""
+        formats = (ladder[rung] for ladder, rung in zip(self._ladders, rungs, strict=True))
+        return Plan(dict(zip(self._problem.ladders, formats, strict=True)))
+
+    def lower(self, rungs: Rungs) -> Iterator[Rungs]:
+        """The plans within the limits that have one site a rung lower."""
+        for place, ladder in enumerate(self._ladders):
+            lower = (*rungs[:place], rungs[place] + 1, *rungs[place + 1 :])
+            if lower[place] < len(ladder) and not self._excess(lower):
+                yield lower
+
+    def cost(self, rungs: Rungs) -> float:
+        """The energy of a plan."""
+        return self._problem.cost(self.at(rungs))
+
+    @cached_property
+    def uniform(self) -> list[Rungs]:
+        """One rung for all sites, as far as each ladder goes, of those plans that are within the limits."""
+        plans = [tuple(min(rung, len(ladder) - 1) for ladder in self._ladders) for rung in range(self._depth)]
+        return [rungs for rungs in plans if not self._excess(rungs)]
+
+    @cached_property
+    def path(self) -> list[Rungs]:
+        """Plans from accurate to cheap: always the move that saves most per expected loss.
+
+        What exceeds the limits counts before energy does; where even the fewest bits exceed them the path is empty.
+        """
+        rungs, path = (0,) * len(self._ladders), list[Rungs]()
+        noise = self._total(rungs)
+        while True:
+            excess = self._excess(rungs)
+            if not excess:
+                path.append(rungs)
+            found = self._steepest(rungs, noise, excess)
+            if found is None or (path and self._found.kept(noise + found[0].noise[found[1]]) < HOPELESS):
+                return path
+            moves, index = found
+            rungs, noise = moves.applied(index, rungs), np.maximum(noise + moves.noise[index], 0)
+
+    def near(self, rungs: Rungs) -> Iterator[Rungs]:
+        """Cheaper plans one or two moves away and within the limits, most energy saved per expected loss first."""
+        noise = self._total(rungs)
+        kept, now = self._found.kept(noise), self.cost(rungs)
+        all_moves = [self._moves(rungs, layer, REACH) for layer in range(len(self._layers))]
+        place = [(moves, index) for moves in all_moves for index in range(len(moves.cost))]
+        cost = np.concatenate([moves.cost for moves in all_moves])
+        lost = np.concatenate(
+            [kept - self._found.kept(np.maximum(noise + moves.noise, 0)) for moves in all_moves]
+        )  # fmt: skip
+        layer = np.concatenate([np.full(len(moves.cost), moves.layer) for moves in all_moves])
+        chance = CHANCE / len(noise)
+        down, up = np.flatnonzero(cost < 0), np.flatnonzero((cost >= 0) & (lost < 0))
+        found = [(-cost[one] / max(lost[one], chance), one, None) for one in down]
+        pairs = cost[down][:, None] + cost[up]
+        together = np.maximum(lost[down][:, None] + lost[up], chance)
+        fits = (pairs < -LEAST * now) & self._apart[np.ix_(layer[down], layer[up])]
+        found += [
+            (-pairs[i, j] / together[i, j], down[i], up[j]) for i, j in zip(*np.nonzero(fits), strict=True)
+        ]  # fmt: skip
+        for _, one, other in sorted(found, key=lambda entry: -entry[0]):
+            moves, index = place[one]
+            candidate = moves.applied(index, rungs)
+            if other is not None:
+                moves, index = place[other]
+                candidate = moves.applied(index, candidate)
+            if self.cost(candidate) < now and not self._excess(candidate):
+                yield candidate
+
+    @cached_property
+    def _apart(self) -> NDArray[np.bool_]:
+        """Which layers share no site, so that what their moves add is added up."""
+        return np.array([[set(one).isdisjoint(other) for other in self._layers] for one in self._layers])
+
+    @property
+    def _depth(self) -> int:
+        return max(map(len, self._ladders))
+
+    def _excess(self, rungs: Rungs) -> float:
+        limits = self._problem.limits
+        return limits.excess(self._problem.network, self.at(rungs)) if limits else 0.0
+
+    def _total(self, rungs: Rungs) -> Numbers:
+        total: Numbers = np.sum([noise[rung] for noise, rung in zip(self._noise, rungs, strict=True)], axis=0)
+        return total
+
+    def _steepest(self, rungs: Rungs, noise: Numbers, excess: float) -> tuple[_Moves, int] | None:
+        """The move down that saves most per expected loss."""
+        kept, chance = self._found.kept(noise), 1e-6 / len(noise)
+        best, found = 0.0, None
+        for layer in range(len(self._layers)):
+            moves = self._moves(rungs, layer, 0)
+            saved = -moves.cost
+            if excess:
+                saved = np.array([excess - self._excess(moves.applied(k, rungs)) for k in range(len(moves.cost))])
+            lost = kept - self._found.kept(np.maximum(noise + moves.noise, 0))
+            slope = saved / np.maximum(lost, chance)
+            if len(slope) and slope.max() > best:
+                best, found = slope.max(), (moves, int(slope.argmax()))
+        return found
+
+    def _moves(self, rungs: Rungs, layer: int, reach: int) -> _Moves:
+        """A layer's moves by so many rungs up and down; all down to the foot where reach is 0."""
+        places = tuple(dict.fromkeys(self._layers[layer]))
+        ends = [
+            range(max(0, rungs[place] - reach), min(rungs[place] + reach + 1, len(self._ladders[place])))
+            if reach
+            else range(rungs[place], len(self._ladders[place]))
+            for place in places
+        ]
+        to = np.stack([each.ravel() for each in np.meshgrid(*ends, indexing="ij")], axis=1)
+        to = to[(to != [rungs[place] for place in places]).any(axis=1)]
+        noise = sum(self._noise[place][to[:, k]] - self._noise[place][rungs[place]] for k, place in enumerate(places))
+        return _Moves(layer, places, to, self._difference(rungs, places, to), np.asarray(noise))
+
+    def _difference(self, rungs: Rungs, places: tuple[int, ...], to: np.ndarray) -> Numbers:
+        """The energy that moves add: of the sites themselves, and of every layer that has one of them."""
+        moved = dict(zip(places, to.T, strict=True))
+        added = np.zeros(len(to))
+        for place, rung in moved.items():
+            added += self._alone[place][rung] - self._alone[place][rungs[place]]
+        for pair, together in zip(self._layers, self._together, strict=True):
+            if not moved.keys().isdisjoint(pair):
+                now = together[rungs[pair[0]], rungs[pair[1]]]
+                added += together[moved.get(pair[0], rungs[pair[0]]), moved.get(pair[1], rungs[pair[1]])] - now
+        return added
+
+    @cached_property
+    def _alone(self) -> list[Numbers]:
+        """For each site and rung, what it costs more than the most bits."""
+        return [
+            np.array([self._changed({place: rung}) for rung in range(len(ladder))])
+            for place, ladder in enumerate(self._ladders)
+        ]
+
+    @cached_property
+    def _together(self) -> list[Numbers]:
+        """For each layer what its weights' and its inputs' rung cost beyond what each costs alone."""
+        return [
+            np.array(
+                [
+                    [
+                        self._changed({weights: w, inputs: i}) - self._alone[weights][w] - self._alone[inputs][i]
+                        for i in range(len(self._ladders[inputs]))
+                    ]
+                    for w in range(len(self._ladders[weights]))
+                ]
+            )
+            for weights, inputs in self._layers
+        ]
+
+    def _changed(self, rungs: dict[int, int]) -> float:
+        """The energy with some sites on other rungs, less that with the most bits everywhere."""
+        return self.cost(tuple(rungs.get(place, 0) for place in range(len(self._ladders)))) - self._widest
+
+    @cached_property
+    def _widest(self) -> float:
+        return self.cost((0,) * len(self._ladders))
