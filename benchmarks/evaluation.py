@@ -57,7 +57,7 @@ def builders(name: str, samples: int, threads: int) -> dict[str, Builder]:
 
     def picojoule(text: str) -> Callable[[], object]:
         from picojoule.calibration import Calibration
-        from picojoule.evaluate import Runner
+        from picojoule.execute import Runner
         from picojoule.network import capture
         from picojoule.plan import Plan
 

@@ -33,7 +33,7 @@ from picojoule.search import Journal
 
 PLACES = {
     "calibration": ("calibration/calibrate.py", "calibration/statistics.py"),
-    "evaluation": ("evaluate/evaluator.py", "evaluate/runner.py"),
+    "evaluation": ("evaluate/evaluator.py", "execute/runner.py"),
     "measurement": ("search/sensitivity.py",),
     "journal": ("search/journal.py",),
     "saving": ("search/result.py", "picojoule/files.py"),
@@ -42,8 +42,8 @@ PLACES = {
 WRITING = ("save", "write_together", "_beside", "_new", "_sweep", "_lock", "_settle", "_told")
 """The functions that count as saving; others in those files only read."""
 COMPARED = ("result.json", "plan.json", "ranges.json", "weights.safetensors")
-Key = str
-"""What a row of the journal is known by: its context, and the plan with the samples seen of it, or a name."""
+Known = dict[str, int]
+"""What a journal holds: of each context with a plan how often its tally grew, of each with the name of a measure 1."""
 
 
 def main(runs: int = 100, seed: int = 0, strategy: str = "descent") -> int:
@@ -57,7 +57,10 @@ def main(runs: int = 100, seed: int = 0, strategy: str = "descent") -> int:
         begun = time.monotonic()
         assert _life(whole, strategy) == 0
         seconds = time.monotonic() - begun
-        assert set(_worked(whole)) == _journaled(whole), "rows are not counted where they are written"
+        farthest: Known = {}
+        for key, grown in _worked(whole):
+            farthest[key] = max(grown, farthest.get(key, 0))
+        assert farthest == _journaled(whole), "rows are not counted where they are written"
         lines = json.loads(whole.with_name("lines").read_text())
         totals, unequal = Counter[str](), 0
         for run in range(runs):
@@ -86,9 +89,9 @@ def _run(
         moment = draw.random() ** 2  # rather early: the more is journaled, the shorter is a life
         at = int(lines[what] * moment) if what in PLACES else seconds * moment
         code = _life(folder, strategy, what, at)
-        begun = _worked(folder)[before:]
-        found["repeated"] += len(known.intersection(begun)) + len(begun) - len(set(begun))
-        found["lost"] += len(set(begun) - _journaled(folder))
+        begun, after = _worked(folder)[before:], _journaled(folder)
+        found["repeated"] += sum(grown <= known.get(key, 0) for key, grown in begun) + len(begun) - len(set(begun))
+        found["lost"] += sum(grown > after.get(key, 0) for key, grown in begun)
         if code == 0:
             break
         assert code == -signal.SIGKILL, f"a life ended with {code}"
@@ -147,8 +150,14 @@ def _search(folder: Path, strategy: str, lines: Lines) -> None:
 
         return noted
 
-    Journal.add = noting(Journal.add, lambda context, plan, tally, _: f"{context} {plan} {tally.seen}")  # type: ignore[method-assign]
-    Journal.keep = noting(Journal.keep, lambda context, name, _: f"{context} {name}")  # type: ignore[method-assign]
+    def evaluation(context: str, plan: str, tallies: list[Any], _: float) -> str:
+        return f"{len(tallies)} {context} {plan}"
+
+    def measurement(context: str, name: str, _: bytes) -> str:
+        return f"1 {context} {name}"
+
+    Journal.add = noting(Journal.add, evaluation)  # type: ignore[method-assign]
+    Journal.keep = noting(Journal.keep, measurement)  # type: ignore[method-assign]
     sys.settrace(lines)
     pj.search(*_case(), keep=[0.9, 0.8], bits=(1, 8), strategy=strategy, out=folder)
 
@@ -169,25 +178,26 @@ def _notes(folder: Path) -> Path:
     return folder.with_name("notes")
 
 
-def _worked(folder: Path) -> list[Key]:
-    """What was worked out, in order."""
-    return _notes(folder).read_text().splitlines() if _notes(folder).exists() else []
+def _worked(folder: Path) -> list[tuple[str, int]]:
+    """What was worked out, and how far, in order."""
+    lines = _notes(folder).read_text().splitlines() if _notes(folder).exists() else []
+    return [(key, int(grown)) for grown, _, key in (line.partition(" ") for line in lines)]
 
 
-def _journaled(folder: Path) -> set[Key]:
+def _journaled(folder: Path) -> Known:
     """What a journal holds, read from a copy: opening it would mend what the next life must."""
     if not (folder / "journal.sqlite").exists():
-        return set()
+        return {}
     with tempfile.TemporaryDirectory() as copy:
         for path in folder.glob("journal.sqlite*"):
             shutil.copy(path, copy)
         with contextlib.closing(sqlite3.connect(Path(copy) / "journal.sqlite")) as connection:
             try:
-                evaluations = connection.execute("SELECT context, plan, seen FROM evaluations").fetchall()
-                measurements = connection.execute("SELECT context, name FROM measurements").fetchall()
+                rows = connection.execute("SELECT context, plan, length(tallies) / 32 FROM evaluations").fetchall()
+                rows += connection.execute("SELECT context, name, 1 FROM measurements").fetchall()
             except sqlite3.OperationalError:  # its tables are not made yet
-                return set()
-    return {" ".join(map(str, row)) for row in evaluations + measurements}
+                return {}
+    return {f"{context} {name}": grown for context, name, grown in rows}
 
 
 if __name__ == "__main__":

@@ -62,7 +62,8 @@ class TestSearch:
             "search", model, "--data", data, "--checkpoint", home / "trained.safetensors", "--keep", "0.9,0.5",
             "--strategy", "descent", "--rescale", "channel", "--observer", "mse", "--signed", "always",
             "--confidence", "0.6", "--prepare", "none", "--max-weight-bytes", "64k", "--max-ram-bytes", "9999",
-            "--jobs", "1", "--cache-gb", "0.5", "--bits", "2:16", "--platform", "eyeriss", "--metric", f"{tmp_path / 'metric.py'}:best",
+            "--jobs", "1", "--cache-gb", "0.5", "--bits", "2:16",
+            "--platform", "eyeriss", "--metric", f"{tmp_path / 'metric.py'}:best",
             "--time-budget", "10m", "--seed", "3", "--mean", "0", "--std", "1", "--resize", "8", "--device", "cpu",
             "--out", tmp_path / "run", "--json",
         )  # fmt: skip

@@ -9,11 +9,14 @@ import sqlite3
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.lives import Life, dying
 
 from picojoule.errors import FileError
@@ -30,9 +33,9 @@ def whole(correct: float, total: int) -> Tally:
 def test_find_gives_what_was_added(tmp_path: Path) -> None:
     with Journal(tmp_path / "new" / "folder" / "journal.sqlite") as journal:
         assert journal.find("c", "p") == []
-        journal.add("c", "p", whole(970, 1000), 2.0)
-        journal.add("c", "q", whole(12.125, 20), 4.0)
-        journal.add("d", "p", Tally(9, 4, 2.5, 1.25, 0.5), 100.0)
+        journal.add("c", "p", [whole(970, 1000)], 2.0)
+        journal.add("c", "q", [whole(12.125, 20)], 4.0)
+        journal.add("d", "p", [Tally(9, 4, 2.5, 1.25, 0.5)], 100.0)
         assert journal.find("c", "p") == [whole(970, 1000)]
         assert journal.find("c", "q") == [whole(12.125, 20)]
         assert journal.find("d", "p") == [Tally(9, 4, 2.5, 1.25, 0.5)]
@@ -43,12 +46,23 @@ def test_find_gives_what_was_added(tmp_path: Path) -> None:
         assert journal.set_aside is None
 
 
-def test_of_one_plan_it_keeps_each_number_of_samples_in_order() -> None:
-    tallies = [Tally(50, seen, seen - 3, 3, 0) for seen in (10, 3, 50, 20)]
+def grown(*seen: int) -> list[Tally]:
+    """The tally of a plan that is wrong on the first three of 50 samples."""
+    return [Tally(50, each, each - 3, 3, 0) for each in seen]
+
+
+def test_of_one_plan_it_keeps_how_the_tally_grew() -> None:
+    """What saw more samples replaces what saw fewer, and nothing else does."""
     with Journal() as journal:
-        for tally in tallies:
-            journal.add("c", "p", tally, 0.0)
-        assert journal.find("c", "p") == sorted(tallies, key=lambda tally: tally.seen)
+        for tallies, kept in (
+            (grown(10, 20), grown(10, 20)),
+            (grown(10), grown(10, 20)),
+            (grown(10, 20, 30), grown(10, 20, 30)),
+            (grown(5, 15, 25), grown(10, 20, 30)),
+        ):
+            journal.add("c", "p", tallies, 0.0)
+            assert journal.find("c", "p") == kept
+        assert journal.count() == 1
 
 
 def test_measurements(tmp_path: Path) -> None:
@@ -73,7 +87,7 @@ def test_measurements(tmp_path: Path) -> None:
 def test_a_measurement_that_was_never_made_is_not_trusted(tmp_path: Path, change: str) -> None:
     with Journal(tmp_path / "j") as journal:
         journal.keep("c", "a", b"noise")
-        journal.add("c", "p", whole(1, 2), 0.0)
+        journal.add("c", "p", [whole(1, 2)], 0.0)
     with closing(sqlite3.connect(tmp_path / "j")) as connection:
         connection.execute(f"UPDATE measurements SET {change}")
         connection.commit()
@@ -84,8 +98,8 @@ def test_a_measurement_that_was_never_made_is_not_trusted(tmp_path: Path, change
 
 def test_what_was_written_first_stays(tmp_path: Path) -> None:
     with Journal(tmp_path / "j") as journal:
-        journal.add("c", "p", whole(1, 2), 0.0)
-        journal.add("c", "p", whole(2, 2), 0.0)
+        journal.add("c", "p", [whole(1, 2)], 0.0)
+        journal.add("c", "p", [whole(2, 2)], 0.0)
         assert journal.find("c", "p") == [whole(1, 2)]
         assert journal.count() == 1
 
@@ -94,7 +108,7 @@ def test_two_connections_see_each_others_rows_at_once(tmp_path: Path) -> None:
     with Journal(tmp_path / "j") as one, Journal(tmp_path / "j") as other:
         for index in range(20):
             writer, reader = (one, other) if index % 2 else (other, one)
-            writer.add("c", str(index), whole(index, 100), 0.0)
+            writer.add("c", str(index), [whole(index, 100)], 0.0)
             assert reader.find("c", str(index)) == [whole(index, 100)]
 
 
@@ -110,7 +124,7 @@ def test_many_open_and_write_a_new_journal_at_once(tmp_path: Path, attempt: int)
             with Journal(tmp_path / "j") as journal:
                 assert journal.set_aside is None
                 for row in range(rows):
-                    journal.add("c", f"{writer} {row}", whole(row, rows), 0.0)
+                    journal.add("c", f"{writer} {row}", [whole(row, rows)], 0.0)
         except BaseException as error:
             failures.append(error)
 
@@ -131,7 +145,7 @@ def test_a_writer_killed_at_any_moment_loses_no_row(tmp_path: Path, rows: int) -
     def write() -> None:
         journal = Journal(path)
         for row in itertools.count():
-            journal.add("c", str(row), whole(row % 100, 100), 0.0)
+            journal.add("c", str(row), [whole(row % 100, 100)], 0.0)
             os.write(1, f"{row} ".encode())
 
     with Life(write, tmp_path) as life:
@@ -144,14 +158,14 @@ def test_a_writer_killed_at_any_moment_loses_no_row(tmp_path: Path, rows: int) -
         assert journal.set_aside is None
         assert all(journal.find("c", str(row)) == [whole(row % 100, 100)] for row in range(told))
         assert told <= journal.count() <= told + 1  # a row may be written and not yet told
-        journal.add("c", "after", whole(1, 1), 0.0)
+        journal.add("c", "after", [whole(1, 1)], 0.0)
         assert journal.find("c", "after") == [whole(1, 1)]
 
 
 def test_killed_at_any_line_of_opening_and_writing(tmp_path: Path) -> None:
     def write() -> None:
         with Journal(tmp_path / "run" / "j") as journal:
-            journal.add("c", "p", whole(1, 2), 0.0)
+            journal.add("c", "p", [whole(1, 2)], 0.0)
 
     counts = []
     for line in itertools.count():
@@ -176,7 +190,7 @@ def test_a_file_that_is_no_journal_is_set_aside_and_named(tmp_path: Path, conten
         assert journal.set_aside == tmp_path / "journal.sqlite.corrupt-2"
         assert journal.set_aside.read_bytes() == content
         assert journal.count() == 0
-        journal.add("c", "p", whole(1, 2), 0.0)
+        journal.add("c", "p", [whole(1, 2)], 0.0)
     with Journal(path) as journal:
         assert journal.set_aside is None
         assert journal.find("c", "p") == [whole(1, 2)]
@@ -195,7 +209,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("written") / "j"
     with Journal(path) as journal:
         for row in range(200):
-            journal.add("c" * 64, f"a plan of some length {row}", whole(1, 2), 0.0)
+            journal.add("c" * 64, f"a plan of some length {row}", [whole(1, 2)], 0.0)
     content = path.read_bytes()
     assert len(content) > 4 * 4096
     return content
@@ -260,15 +274,15 @@ def test_a_damaged_byte_anywhere_never_gives_another_accuracy(tmp_path: Path, wr
 
 @pytest.mark.parametrize(
     "change",
-    ["correct = 3", "correct = -1", "correct = 0", "correct = 1e999", "correct = 'all'", "correct = x'00'", "total = 0",
-     "total = 'two'", "total = 1.5", "seen = 1", "lost = 0", "gained = 1", "plan = 'another'", "context = 'another'",
+    ["tallies = zeroblob(32)", "tallies = tallies || tallies", "tallies = x''", "tallies = x'00'", "tallies = 'all'",
+     "tallies = 1.5", "total = 0", "total = 'two'", "total = 1.5", "plan = 'another'", "context = 'another'",
      "checksum = 0"],
 )  # fmt: skip
 def test_a_row_that_was_never_written_is_not_trusted(tmp_path: Path, change: str) -> None:
     path = tmp_path / "j"
     with Journal(path) as journal:
         for row in range(10):
-            journal.add("c", str(row), whole(1, 2), 0.5)
+            journal.add("c", str(row), [whole(1, 2)], 0.5)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"UPDATE evaluations SET {change} WHERE plan = '7'")
         connection.commit()
@@ -279,7 +293,7 @@ def test_a_row_that_was_never_written_is_not_trusted(tmp_path: Path, change: str
 
 @pytest.mark.parametrize(
     "addition",
-    ["CREATE TABLE more (x)", "CREATE VIEW more AS SELECT 1", "CREATE INDEX more ON evaluations (correct)",
+    ["CREATE TABLE more (x)", "CREATE VIEW more AS SELECT 1", "CREATE INDEX more ON evaluations (total)",
      "CREATE TRIGGER more AFTER INSERT ON evaluations BEGIN DELETE FROM evaluations; END",
      "ALTER TABLE evaluations ADD COLUMN more"],
 )  # fmt: skip
@@ -305,7 +319,7 @@ def test_an_older_journal_is_set_aside(tmp_path: Path) -> None:
 def test_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "j"
     with Journal(path) as journal:
-        journal.add("c", "p", whole(1, 2), 0.0)
+        journal.add("c", "p", [whole(1, 2)], 0.0)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 4")
     before = path.read_bytes()
@@ -322,8 +336,8 @@ def test_what_another_database_left_beside(tmp_path: Path, written: bytes, suffi
     if isinstance(content, str):
         with Journal(tmp_path / "other") as other:
             for row in range(150):
-                other.add("c" * 64, f"a plan of some length {row}", whole(1, 2), 0.0)
-                other.add("c" * 64, f"some other plan {row}", whole(2, 2), 0.0)
+                other.add("c" * 64, f"a plan of some length {row}", [whole(1, 2)], 0.0)
+                other.add("c" * 64, f"some other plan {row}", [whole(2, 2)], 0.0)
             beside = tmp_path / f"other{suffix}"
             content = beside.read_bytes() if beside.exists() else b""
     for name, main in (("ours", written), ("none", b"")):
@@ -343,7 +357,7 @@ def test_another_programs_live_database_is_set_aside_with_all_it_holds(tmp_path:
         theirs.execute("INSERT INTO theirs VALUES ('kept')")
         with Journal(path) as journal:
             assert journal.set_aside is not None
-            journal.add("c", "p", whole(1, 2), 0.0)
+            journal.add("c", "p", [whole(1, 2)], 0.0)
         assert {file.name for file in tmp_path.iterdir()} == {"j", *(f"j.corrupt-1{s}" for s in ("", "-wal", "-shm"))}
         with closing(sqlite3.connect(journal.set_aside)) as again:
             assert again.execute("SELECT value FROM theirs").fetchall() == [("kept",)]
@@ -367,7 +381,7 @@ def test_a_journal_that_may_not_be_written(tmp_path: Path, ordinary_user: None) 
     """Told when it is opened, before any work, and left as it is."""
     path = tmp_path / "j"
     with Journal(path) as journal:
-        journal.add("c", "p", whole(1, 2), 0.0)
+        journal.add("c", "p", [whole(1, 2)], 0.0)
     before = path.read_bytes()
     path.chmod(0o444)
     message = f"cannot open the journal '{path}': attempt to write a readonly database; free some space or choose"
@@ -426,21 +440,22 @@ def test_nothing_in_the_journal_is_evaluated_again(tmp_path: Path) -> None:
         assert len(inner.asked) == len(PLANS) + 1
 
 
-class InTens(Counting):
+class InTens(Evaluator):
     """Of 100 samples the float network is right on all, a plan on all but as many as its first site has bits, the
-    first ones; they are seen ten at a time, until it is certain whether the floor holds."""
+    first ones; they are seen ten at a time. It counts what is run."""
 
-    def tallies(self, plan: Plan) -> list[Tally]:
-        self.asked.append(plan)
-        wrong = next(iter(plan.formats.values())).bits
-        return [Tally(100, seen, seen - wrong, wrong, 0) for seen in range(10, 101, 10)]
+    def __init__(self) -> None:
+        self.ran: list[Plan] = []
 
     def tally(self, plan: Plan) -> Tally:
-        return self.tallies(plan)[-1]
+        *_, tally = self.tallies(plan)
+        return tally
 
-    def judge(self, plan: Plan, floor: Floor) -> Verdict:
-        decided = ((floor.decide(tally), tally) for tally in self.tallies(plan))
-        return next(Verdict(holds, tally) for holds, tally in decided if holds is not None)
+    def tallies(self, plan: Plan) -> Iterator[Tally]:
+        wrong = next(iter(plan.formats.values())).bits
+        for seen in range(10, 101, 10):
+            self.ran.append(plan)
+            yield Tally(100, seen, seen - wrong, wrong, 0)
 
 
 def floor(keep: float) -> Floor:
@@ -448,7 +463,7 @@ def floor(keep: float) -> Floor:
 
 
 def test_a_verdict_answers_for_the_floors_that_it_decides_and_no_other() -> None:
-    """All of it on one plan, which is wrong on four samples."""
+    """All of it on one plan, which is wrong on four samples: what is seen of it is what decides, whatever is known."""
     inner, (plan, *_) = InTens(), PLANS
     heard: list[bool] = []
     with Journal() as journal:
@@ -456,20 +471,47 @@ def test_a_verdict_answers_for_the_floors_that_it_decides_and_no_other() -> None
         for keep, holds, seen, worked in (
             (0.5, True, 60, True),
             (0.5, True, 60, False),
-            (0.3, True, 60, False),  # 40 would be enough, and 60 are known
-            (0.97, False, 60, False),  # of the first ten too many were wrong
+            (0.3, True, 40, False),
+            (0.97, False, 10, False),  # of the first ten too many were wrong
             (0.8, True, 90, True),
-            (0.7, True, 90, False),
-            (0.5, True, 60, False),  # the first that decides, though more is known
+            (0.7, True, 80, False),
+            (0.5, True, 60, False),
             (0.96, True, 100, True),
             (0.95, True, 100, False),
         ):
             tally = Tally(100, seen, seen - 4, 4, 0)
             assert evaluator.judge(plan, floor(keep)) == Verdict(holds, tally), keep
             assert heard.pop() == worked, keep
-        assert [tally.seen for tally in journal.find("c", str(plan))] == [60, 90, 100]
+        assert [tally.seen for tally in journal.find("c", str(plan))] == list(range(10, 101, 10))
         assert evaluator.tally(plan).seen == 100
-    assert (heard, len(inner.asked)) == ([False], 3)
+    assert (heard, len(inner.ran)) == ([False], 6 + 9 + 10)
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.lists(st.sampled_from(["judge 0.3", "judge 0.8", "judge 0.97", "glimpse 1", "glimpse 55", "tally"])))
+def test_what_was_asked_before_does_not_matter(questions: list[str]) -> None:
+    """Only what has to run for it does: each answer is that of an evaluator that was asked nothing else."""
+
+    def ask(evaluator: Evaluator, question: str) -> Verdict | Tally:
+        what, _, about = question.partition(" ")
+        if what == "judge":
+            return evaluator.judge(PLANS[0], floor(float(about)))
+        return evaluator.glimpse(PLANS[0], int(about)) if what == "glimpse" else evaluator.tally(PLANS[0])
+
+    with Journal() as journal:
+        evaluator = JournaledEvaluator(InTens(), journal, "c")
+        for question in questions:
+            assert ask(evaluator, question) == ask(JournaledEvaluator(InTens(), Journal(), "c"), question)
+
+
+@pytest.mark.parametrize(("samples", "seen"), [(0, 10), (10, 10), (11, 20), (95, 100), (100, 100), (1000, 100)])
+def test_a_glimpse_is_of_as_many_samples_as_asked_for_or_all(samples: int, seen: int) -> None:
+    inner = InTens()
+    with Journal() as journal:
+        evaluator = JournaledEvaluator(inner, journal, "c")
+        for _ in range(2):
+            assert evaluator.glimpse(PLANS[0], samples) == Tally(100, seen, seen - 4, 4, 0)
+        assert len(inner.ran) == seen / 10
 
 
 def test_a_tally_is_of_all_samples_whatever_a_verdict_saw() -> None:
@@ -479,7 +521,7 @@ def test_a_tally_is_of_all_samples_whatever_a_verdict_saw() -> None:
         assert evaluator.judge(plan, floor(0.5)).tally.seen == 60
         assert evaluator.tally(plan) == Tally(100, 100, 96, 4, 0)
         assert evaluator.accuracy(plan) == Accuracy(96, 100)
-        assert len(inner.asked) == 2
+        assert len(inner.ran) == 6 + 10
 
 
 def test_its_listener_hears_what_was_worked_out() -> None:
@@ -505,7 +547,7 @@ def test_once_stopped_nothing_is_begun_and_what_is_known_is_still_given() -> Non
                 evaluator.judge(plan, floor(keep))
         with pytest.raises(OutOfTimeError):
             evaluator.accuracy(PLANS[0])
-        assert inner.asked == PLANS[:1]
+        assert len(inner.ran) == 6
         over[0] = False
         assert evaluator.accuracy(PLANS[0]) == Accuracy(96, 100)
 
@@ -531,7 +573,7 @@ def test_another_programs_database_is_set_aside_untouched(tmp_path: Path) -> Non
     other.close()
     with Journal(path) as journal:
         assert journal.set_aside is not None
-        journal.add("c", "p", whole(1, 2), 0.1)
+        journal.add("c", "p", [whole(1, 2)], 0.1)
         assert journal.find("c", "p") == [whole(1, 2)]
     with sqlite3.connect(journal.set_aside) as kept:
         assert kept.execute("SELECT value FROM theirs").fetchall() == [("kept",)]

@@ -269,7 +269,7 @@ def test_a_second_run_evaluates_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     def forbidden(*_: object) -> None:
         raise AssertionError("evaluated again")
 
-    monkeypatch.setattr("picojoule.evaluate.Runner.run", forbidden)
+    monkeypatch.setattr("picojoule.execute.Runner.run", forbidden)
     second = searched(keep=0.9, strategy=strategy, out=tmp_path)
     assert second.points == first.points
     assert (tmp_path / "result.json").read_bytes() == before

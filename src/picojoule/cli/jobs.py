@@ -100,7 +100,7 @@ def search(
         "max_ram_bytes": options.size("--max-ram-bytes", max_ram_bytes),
     }  # fmt: skip
     asked = {**about, "keep": list(keeps), **Ways.settled(**ways).described(), "metric": metric, "seed": seed}
-    folder = out or _free_folder(Path("runs") / _folder_name(model, strategy), asked, platform)
+    folder = out or free_folder(Path("runs") / _folder_name(model, strategy), asked, platform)
     with screen.work(), screen.progress(quiet=json) as listener:
         listener(Progress("reading the model and the data"))
         network = load_model(model, checkpoint, seed)
@@ -114,7 +114,7 @@ def search(
             )  # fmt: skip
         except UnreachableFloorError as error:
             result = error.result
-    _finish(result, folder, json)
+    finish(result, folder, json)
 
 
 def demo(
@@ -128,10 +128,10 @@ def demo(
             result = run_demo(out, seed, listener)
         except UnreachableFloorError as error:
             result = error.result
-    _finish(result, out, json)
+    finish(result, out, json)
 
 
-def _finish(result: Result, folder: Path, json: bool) -> None:
+def finish(result: Result, folder: Path, json: bool) -> None:
     """Print a result; exit with 3 where a floor was not reached."""
     if json:
         screen.plain(result.to_json())
@@ -153,7 +153,7 @@ def _folder_name(model: str, strategy: str) -> str:
     return "-".join(part for part in (Path(place).name.removesuffix(".py"), name, strategy) if part)
 
 
-def _free_folder(folder: Path, asked: Mapping[str, object], platform: str) -> Path:
+def free_folder(folder: Path, asked: Mapping[str, object], platform: str) -> Path:
     """The folder, or the first of `folder-2`, `folder-3`, ... that holds no result of another search.
 
     So a run with other settings replaces nothing, and the same command finds its own folder again.

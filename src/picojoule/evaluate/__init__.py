@@ -4,7 +4,6 @@ from picojoule.evaluate.accuracy import Accuracy
 from picojoule.evaluate.evaluator import Evaluator, IncrementalEvaluator, PlainEvaluator, scores
 from picojoule.evaluate.floor import Floor, Tally, Verdict, check_confidence, check_keep
 from picojoule.evaluate.metrics import METRICS, Metric, check_labels, top1, top5
-from picojoule.evaluate.runner import Runner
 from picojoule.evaluate.sparsity import measure_sparsity
 
 __all__ = [
@@ -15,7 +14,6 @@ __all__ = [
     "IncrementalEvaluator",
     "Metric",
     "PlainEvaluator",
-    "Runner",
     "Tally",
     "Verdict",
     "check_confidence",

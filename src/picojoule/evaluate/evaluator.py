@@ -16,11 +16,11 @@ from picojoule.data import Samples
 from picojoule.evaluate.accuracy import Accuracy
 from picojoule.evaluate.floor import Floor, Tally, Verdict
 from picojoule.evaluate.metrics import Metric, check_scores, top1
-from picojoule.evaluate.runner import Runner
+from picojoule.execute.runner import Runner
 from picojoule.formats import Float32
 from picojoule.network import batch_size
 from picojoule.plan import Plan
-from picojoule.quantize.quantize import quantize
+from picojoule.quantize import quantize
 
 BATCH = 100
 """Samples per batch at most. ResNet-20 takes 0.30 s for 500 images in batches of 100 on two cores, 0.46 s of 250."""

@@ -7,7 +7,7 @@ import torch
 from picojoule.calibration import Ranges
 from picojoule.data import Samples
 from picojoule.energy import Sparsity
-from picojoule.evaluate.runner import Runner
+from picojoule.execute.runner import Runner
 from picojoule.network import Network
 from picojoule.plan import Plan
 

@@ -54,8 +54,9 @@ class NetworkModule(nn.Module):
     """Runs a network's graph. x [n, *input_shape] on any device and of any floating dtype; returns its output.
 
     `taps` maps site names to modules; each gets the site's tensor and its result is what every reader sees. A layer's
-    outputs can be tapped too, as `conv1.outputs`. The weights keep the names they have in the user's model, so `state_dict` keys read `conv1.weight`; the taps stand
-    under `taps.<site>`, with `/` for each dot. `fusions` say of nodes by name what quantisers may do for them.
+    outputs can be tapped too, as `conv1.outputs`. The weights keep the names they have in the user's model, so
+    `state_dict` keys read `conv1.weight`; the taps stand under `taps.<site>`, with `/` for each dot. `fusions` say of
+    nodes by name what quantisers may do for them.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from picojoule.calibration import Calibration
-from picojoule.evaluate import Runner
+from picojoule.execute import Runner
 from picojoule.formats import Float32, Format
 from picojoule.plan import Plan
 from picojoule.search.journal import Journal, OutOfTimeError

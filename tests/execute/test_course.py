@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from tests.quantize.graphs import network
 
 from picojoule.calibration import Range
-from picojoule.evaluate.course import Courses
+from picojoule.execute.course import Courses
+from picojoule.execute.steps import steps_of
 from picojoule.formats import parse
-from picojoule.quantize import Choice, steps_of
+from picojoule.quantize import Choice
 
 
 def taken(name: str, walk: Iterable[dict[str, str]]) -> list[tuple[set[str], set[str]]]:

@@ -8,24 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from picojoule.calibration import Range
 from picojoule.formats import Format
 from picojoule.kernels.codes import codes_of
-
-
-class Choice(NamedTuple):
-    """How one site is quantised; where its format does not round, the range says nothing and is the same for all."""
-
-    format: Format
-    range: Range
-
-    def quantize(self, x: Tensor, out: Tensor | None = None) -> Tensor:
-        """x at this format and range; with one exponent per channel, a row of axis 0 is a channel."""
-        exponents = self.range.exponents
-        if len(exponents) == 1:
-            return self.format.quantize(x, exponents[0], self.range.signed, out)
-        by_row = torch.tensor(exponents, dtype=torch.int32, device=x.device).reshape(-1, *[1] * (x.dim() - 1))
-        return self.format.quantize(x, by_row, self.range.signed, out)
+from picojoule.quantize import Choice
 
 
 class Grid(NamedTuple):

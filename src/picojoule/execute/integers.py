@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from picojoule.execute.codes import Codes, Grid
 from picojoule.formats.base import power_of_two
-from picojoule.quantize.codes import Codes, Grid
 
 MOST_PRODUCTS = (2**31 - 1) // (255 * 128)
 """Products of two bytes that certainly add up in 32 bits."""

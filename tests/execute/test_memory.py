@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from picojoule.evaluate.memory import Memory
+from picojoule.execute.memory import Memory
 
 
 def test_the_least_recently_used_makes_room() -> None:

@@ -8,10 +8,11 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from picojoule.calibration import Range
+from picojoule.execute import integers
+from picojoule.execute.codes import Codes, encode, grid_of
+from picojoule.execute.integers import Convolution, Weights, as_bytes, convolve, serves
 from picojoule.formats import Fixed
-from picojoule.quantize import Choice, integers
-from picojoule.quantize.codes import Codes, encode, grid_of
-from picojoule.quantize.integers import Convolution, Weights, as_bytes, convolve, serves
+from picojoule.quantize import Choice
 
 pytestmark = pytest.mark.skipif(not serves(1.0), reason="this machine does not convolve bytes exactly")
 

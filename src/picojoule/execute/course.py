@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from picojoule.execute.steps import Step, Steps
 from picojoule.network import ops
-from picojoule.quantize import Choice, Step, Steps
+from picojoule.quantize import Choice
 
 Key = tuple[int, ...]
 """A step's number, and those of the choices at the sites that its value depends on."""

@@ -5,8 +5,8 @@ import torch
 from tests.quantize.graphs import GRAPHS, network
 from torch import nn
 
+from picojoule.execute.steps import steps_of
 from picojoule.network import capture
-from picojoule.quantize import steps_of
 
 
 @pytest.mark.parametrize("name", GRAPHS)

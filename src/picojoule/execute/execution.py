@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from picojoule.errors import InputError
+from picojoule.execute.codes import Codes, Grid, encode, grid_of
+from picojoule.execute.integers import Weights, convolve, serves
+from picojoule.execute.steps import Step, Steps, arguments, pair
 from picojoule.network import Node, ops
 from picojoule.network.node import fill
-from picojoule.quantize.codes import Choice, Codes, Grid, encode, grid_of
-from picojoule.quantize.integers import Weights, convolve, serves
-from picojoule.quantize.steps import Step, Steps, arguments, pair
+from picojoule.quantize import Choice
 
 Value = Any
 """What a step makes: a tensor, `Codes` that stand for one, or a tuple of tensors."""

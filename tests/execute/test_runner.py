@@ -8,7 +8,7 @@ from tests.quantize.graphs import GRAPHS, images, network
 from torch import Tensor
 
 from picojoule.calibration import Calibration, Settings
-from picojoule.evaluate import Runner, runner
+from picojoule.execute import Runner, runner
 from picojoule.formats import parse
 from picojoule.network import NetworkModule
 from picojoule.plan import Plan

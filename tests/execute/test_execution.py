@@ -9,9 +9,13 @@ from torch import Tensor, nn
 
 from picojoule.calibration import Calibration, Settings
 from picojoule.errors import InputError
+from picojoule.execute.codes import Codes
+from picojoule.execute.execution import Execution
+from picojoule.execute.integers import Weights
+from picojoule.execute.steps import steps_of
 from picojoule.network import Network, capture
 from picojoule.plan import Plan
-from picojoule.quantize import Choice, Codes, Execution, Weights, choices, quantize, steps_of
+from picojoule.quantize import Choice, choices, quantize
 
 PLANS = [
     {},
@@ -92,7 +96,7 @@ def test_few_bits_make_the_norm_zero() -> None:
 @pytest.mark.parametrize("name", ["Residual", "Branches"])
 def test_sites_of_few_bits_run_on_bytes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every convolution does, and each is what float64 gives, rounded once."""
-    from picojoule.quantize import execution
+    from picojoule.execute import execution
 
     graph, made = network(name), []
     bytewise = execution.convolve

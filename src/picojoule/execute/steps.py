@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from picojoule.execute.integers import Convolution
 from picojoule.network import Network, Node, ops
 from picojoule.network.derive import base
-from picojoule.quantize.integers import Convolution
 
 _FINITE = frozenset("sigmoid hardsigmoid tanh silu hardswish gelu elu leaky_relu mul".split())
 """Operations in floating point that make no NaN of finite numbers, as those that are exact make none."""

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from picojoule.calibration import Range
+from picojoule.execute.codes import Codes, encode, grid_of
 from picojoule.formats import parse
 from picojoule.quantize import Choice
-from picojoule.quantize.codes import Codes, encode, grid_of
 
 
 def values() -> torch.Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from picojoule.evaluate.workers import ordered
+from picojoule.execute.workers import ordered
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 3])

@@ -13,13 +13,17 @@ from torch import Tensor
 
 from picojoule.calibration import Range, Ranges
 from picojoule.energy import Sparsity
-from picojoule.evaluate.course import Courses, Key, Stop
-from picojoule.evaluate.memory import Memory
-from picojoule.evaluate.workers import ordered
+from picojoule.execute.codes import Codes
+from picojoule.execute.course import Courses, Key, Stop
+from picojoule.execute.execution import Execution, Value
+from picojoule.execute.integers import Weights
+from picojoule.execute.memory import Memory
+from picojoule.execute.steps import Step, steps_of
+from picojoule.execute.workers import ordered
 from picojoule.formats import Float32
 from picojoule.network import Network, batch_size
 from picojoule.plan import Plan
-from picojoule.quantize import Choice, Codes, Execution, Step, Value, Weights, choices, shifted_biases, steps_of
+from picojoule.quantize import Choice, choices, shifted_biases
 
 CHUNK = 1 << 19
 """Numbers of the largest value of a chunk: 2 MiB are near to a core, and many enough to forget what calls cost."""
