@@ -119,7 +119,7 @@ def _compare(fast: Sweep, slow: Sweep) -> None:
     first = next(site for site in fast.plan.formats if fast.plan.formats[site] != slow.plan.formats[site])
     print(
         f"another plan from {first} on, where accuracy does not fall with every bit: naive stops at "
-        f"{slow.plan.formats[first]}, below which {fast.plan.formats[first]} holds again"
+        f"{slow.plan.formats[first]}, and {fast.plan.formats[first]} holds again"
     )
 
 

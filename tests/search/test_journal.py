@@ -488,7 +488,7 @@ def test_a_verdict_answers_for_the_floors_that_it_decides_and_no_other() -> None
 
 
 @settings(derandomize=True, deadline=None)
-@given(st.lists(st.sampled_from(["judge 0.3", "judge 0.8", "judge 0.97", "glimpse 1", "glimpse 55", "tally"])))
+@given(st.lists(st.sampled_from(["judge 0.3", "judge 0.8", "judge 0.97", "tally"])))
 def test_what_was_asked_before_does_not_matter(questions: list[str]) -> None:
     """Only what has to run for it does: each answer is that of an evaluator that was asked nothing else."""
 
@@ -496,22 +496,12 @@ def test_what_was_asked_before_does_not_matter(questions: list[str]) -> None:
         what, _, about = question.partition(" ")
         if what == "judge":
             return evaluator.judge(PLANS[0], floor(float(about)))
-        return evaluator.glimpse(PLANS[0], int(about)) if what == "glimpse" else evaluator.tally(PLANS[0])
+        return evaluator.tally(PLANS[0])
 
     with Journal() as journal:
         evaluator = JournaledEvaluator(InTens(), journal, "c")
         for question in questions:
             assert ask(evaluator, question) == ask(JournaledEvaluator(InTens(), Journal(), "c"), question)
-
-
-@pytest.mark.parametrize(("samples", "seen"), [(0, 10), (10, 10), (11, 20), (95, 100), (100, 100), (1000, 100)])
-def test_a_glimpse_is_of_as_many_samples_as_asked_for_or_all(samples: int, seen: int) -> None:
-    inner = InTens()
-    with Journal() as journal:
-        evaluator = JournaledEvaluator(inner, journal, "c")
-        for _ in range(2):
-            assert evaluator.glimpse(PLANS[0], samples) == Tally(100, seen, seen - 4, 4, 0)
-        assert len(inner.ran) == seen / 10
 
 
 def test_a_tally_is_of_all_samples_whatever_a_verdict_saw() -> None:

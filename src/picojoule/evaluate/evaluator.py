@@ -42,10 +42,6 @@ class Evaluator(abc.ABC):
         tally = self.tally(plan)
         return Verdict(floor.holds(tally), tally)
 
-    def glimpse(self, plan: Plan, samples: int) -> Tally:
-        """The tally of at least so many samples, the hardest ones if the evaluator knows them. Here of all."""
-        return self.tally(plan)
-
     def accuracy(self, plan: Plan) -> Accuracy:
         """The accuracy at an expanded plan; the float network's at one that is float32 everywhere."""
         return self.tally(plan).accuracy
@@ -121,9 +117,6 @@ class IncrementalEvaluator(Evaluator):
             if holds is not None:
                 return Verdict(holds, tally)
         raise AssertionError("with all samples seen every floor is decided")
-
-    def glimpse(self, plan: Plan, samples: int) -> Tally:
-        return next(tally for tally in self.tallies(plan) if tally.seen >= min(samples, tally.total))
 
     def tallies(self, plan: Plan) -> Iterator[Tally]:
         """The tally after each chunk. The float network itself is known."""

@@ -148,28 +148,17 @@ class Floor:
         shares = [part / GRAIN for part in range(1, GRAIN)]
         return bisect_left(shares, True, key=lambda keep: not replace(self, keep=keep).holds(tally)) / GRAIN
 
-    def expects(self, tally: Tally) -> bool:
-        """Whether the floor would hold if the samples not yet seen, the easier ones, came out as in the float network.
-
-        A guess, unless all were seen.
-        """
-        right = self._unseen(tally)
-        return self.holds(Tally(tally.total, tally.total, tally.correct + right, tally.lost, tally.gained))
-
     def decide(self, tally: Tally) -> bool | None:
         """Whether the floor holds whatever the samples not yet seen will say; None where they still decide.
 
         It rests on `holds` being monotone: nothing that is gained, or not lost, makes it fail.
         """
-        unseen, right = tally.total - tally.seen, self._unseen(tally)
+        unseen = tally.total - tally.seen
+        right = self.reference.correct - (tally.correct + tally.lost - tally.gained)  # of the float network, unseen
         correct, lost, gained = tally.correct, tally.lost, tally.gained
         worst = self.holds(Tally(tally.total, tally.total, correct, lost + right, gained))
         best = self.holds(Tally(tally.total, tally.total, correct + unseen, lost, gained + unseen - right))
         return worst if worst == best else None
-
-    def _unseen(self, tally: Tally) -> float:
-        """What the float network scores on the samples not yet seen."""
-        return self.reference.correct - (tally.correct + tally.lost - tally.gained)
 
     def z(self, tally: Tally) -> float:
         """How many standard errors what a plan keeps lies above the floor; -inf where it does not lie above it.

@@ -168,9 +168,6 @@ class JournaledEvaluator(Evaluator):
         tally = self._first(plan, lambda tally: floor.decide(tally) is not None)
         return Verdict(floor.decide(tally) is True, tally)
 
-    def glimpse(self, plan: Plan, samples: int) -> Tally:
-        return self._first(plan, lambda tally: tally.seen >= min(samples, tally.total))
-
     def _first(self, plan: Plan, enough: Callable[[Tally], bool]) -> Tally:
         """The first tally that is enough, whatever is known."""
         found = next(filter(enough, self._journal.find(self._context, str(plan))), None)

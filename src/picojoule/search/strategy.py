@@ -101,10 +101,6 @@ class Problem:
         """The plan with the most bits everywhere."""
         return self.rung(0)
 
-    def glimpse(self, plan: Plan, samples: int) -> Tally:
-        """What so many samples of the search split say of a plan, the hardest where they are known."""
-        return self.evaluator.glimpse(plan, samples)
-
     def judge(self, plan: Plan, floor: Floor) -> Verdict:
         """Whether a plan holds a floor on the search split."""
         return self.evaluator.judge(plan, floor)
