@@ -4,9 +4,9 @@
    plans from the most accurate to the cheapest. A move lowers one layer's weights and inputs together, by any number of
    bits. Nothing is evaluated yet.
 2. True accuracy finds, by halving, the cheapest plan on the path that holds the floor; likewise of the uniform plans.
-3. From the cheaper of both, single and paired moves that still save energy are judged by true accuracy, the most energy
-   per expected loss first, until none that is left holds or the budget is spent. At last each site is tried with one
-   bit fewer, which tells why it has the bits it has.
+3. From the cheapest of these, and of the plans that earlier floors ended with, single and paired moves that still save
+   energy are judged by true accuracy, the most energy per expected loss first, until none that is left holds or the
+   budget is spent. At last each site is tried with one bit fewer, which tells why it has the bits it has.
 
 Sources: the greedy of the multiple-choice knapsack (Sinha, Zoltners 1979), as Lagrangian relaxation solves it; additive
 sensitivities as in HAWQ-V2 (Dong et al. 2020) and the layer-wise noise budget of Zhou et al. ("Adaptive quantization
@@ -49,6 +49,7 @@ class Descent(Strategy):
             + longest.bit_length()
             + BUDGET
             + SINGLES * len(problem.ladders)
+            + len(self._ended)
         )
 
     def path(self, problem: Problem) -> tuple[Plan, ...]:
@@ -57,23 +58,25 @@ class Descent(Strategy):
         return tuple(land.at(land.path[place]) for place in dict.fromkeys(map(round, places)))
 
     def steps(self, problem: Problem, floor: Floor) -> Iterator[Step]:
-        yield from _Search(problem, floor, self._landscape(problem), self.bound(problem)).run()
+        land = self._landscape(problem)
+        yield from _Search(problem, floor, land, self._ended, self.bound(problem)).run()
 
     def __init__(self) -> None:
         self._known: tuple[Problem, Landscape] | None = None
+        self._ended: list[Rungs] = []  # the plans that earlier floors of the problem ended with
 
     def _landscape(self, problem: Problem) -> Landscape:
         """The same for every floor."""
         if self._known is None or self._known[0] is not problem:
-            self._known = problem, Landscape(problem)
+            self._known, self._ended = (problem, Landscape(problem)), []
         return self._known[1]
 
 
 class _Search:
     """One floor's search: what was judged, and the best plan so far."""
 
-    def __init__(self, problem: Problem, floor: Floor, land: Landscape, bound: int) -> None:
-        self._problem, self._floor, self._land, self._remaining = problem, floor, land, bound
+    def __init__(self, problem: Problem, floor: Floor, land: Landscape, ended: list[Rungs], bound: int) -> None:
+        self._problem, self._floor, self._land, self._ended, self._remaining = problem, floor, land, ended, bound
         self._known: dict[tuple[Rungs, Floor], Verdict] = {}
 
     def run(self) -> Iterator[Step]:
@@ -90,6 +93,9 @@ class _Search:
             yield self._step(best)
         strict = self._floor.among(ALIKE)
         near: Rungs | None = best if strict == self._floor else self._last(land.path, strict)
+        for ended in self._ended:
+            if (near is None or land.cost(ended) < land.cost(near)) and self._holds(ended, strict):
+                near = ended
         self._remaining = BUDGET + SINGLES * len(best)
         while near is not None:
             if land.cost(near) < land.cost(best):
@@ -102,6 +108,7 @@ class _Search:
                 best = lower
                 yield self._step(best)
             lower = self._lower(best, strict)
+        self._ended.append(best)
         for decision in self._decisions(best):
             yield Step(land.at(best), True, decision, 0)
 
