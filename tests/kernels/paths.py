@@ -16,7 +16,10 @@ PATHS = ("plain", "compiled")
 def taking(path: str) -> Iterator[None]:
     """Kernels go the plain path, or the compiled one however few numbers there are, wherever it can serve."""
     if path == "plain":
-        with mock.patch.object(compiled, "run", return_value=None):
+        with (
+            mock.patch.object(compiled, "run", return_value=None),
+            mock.patch.object(compiled, "at_once", return_value=False),
+        ):
             yield
     else:
         with mock.patch.object(compiled, "ENOUGH", 0):

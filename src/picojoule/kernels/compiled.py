@@ -107,7 +107,7 @@ def at_once(name: str, x: Tensor, parameter: float, numbers: tuple[float, ...], 
         return False
     if 0 < abs(to - start) < size * x.itemsize or _LOOPS not in sys.modules:
         return False
-    loop, address = _ready(name, to == start, parameter, x.dtype)
+    loop, address, _ = _ready(name, to == start, parameter, x.dtype)
     if loop is None:
         return False
     torch.autograd.graph.increment_version(out)  # a backward that needs what it held must find out
@@ -116,9 +116,10 @@ def at_once(name: str, x: Tensor, parameter: float, numbers: tuple[float, ...], 
 
 
 @cache
-def _ready(name: str, here: bool, parameter: float, dtype: torch.dtype) -> tuple[Loop | None, int]:
-    """A loop, and where its parameter lies; no loop for other types than it is compiled for."""
-    return (machine_code(name, here, dtype) if dtype in _DTYPES else None), constant(parameter, dtype).data_ptr()
+def _ready(name: str, here: bool, parameter: float, dtype: torch.dtype) -> tuple[Loop | None, int, Tensor]:
+    """A loop, where its parameter lies, and the tensor that keeps it there; no loop for types it is not made for."""
+    kept = constant(parameter, dtype)
+    return (machine_code(name, here, dtype) if dtype in _DTYPES else None), kept.data_ptr(), kept
 
 
 @cache
