@@ -32,6 +32,7 @@ EXPECTED = [
     "load",
     "quantize",
     "search",
+    "train",
 ]
 
 WALK = """

@@ -17,6 +17,7 @@ from picojoule.evaluate import Accuracy
 from picojoule.formats import Format
 from picojoule.formats import parse as format
 from picojoule.jobs.search import search
+from picojoule.jobs.train import train
 from picojoule.network import Network, capture
 from picojoule.plan import Plan
 from picojoule.quantize import quantize
@@ -48,4 +49,5 @@ __all__ = [
     "load",
     "quantize",
     "search",
+    "train",
 ]

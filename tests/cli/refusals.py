@@ -19,6 +19,7 @@ from tests.jobs import small
 from torch import nn
 
 from picojoule.energy import Platform
+from picojoule.training import Recipe
 
 MODELS = """
 import torch
@@ -213,6 +214,23 @@ def folded():
 
 made = Net()
 seven = 7
+
+
+def twice():
+    class Twice(Net):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(64, 64)
+            self.last = nn.Linear(64, 10)
+
+        def forward(self, x):
+            return self.last(super().forward(super().forward(x)))
+
+    return Twice()
+
+
+def nothing_to_train():
+    return nn.Flatten()
 """
 
 DATA = """
@@ -333,6 +351,19 @@ PLATFORMS = {
 """Each is `moons2017` with one text for another."""
 
 
+RECIPES = {
+    "coloured": {"epochs = 4": "epochs = 4\ncolour = 1"},
+    "endless": {"epochs = 4": "epochs = 0"},
+    "wild": {
+        "cross_entropy": "squared_hinge",
+        '"adam"': '"sgd"',
+        "learning_rate = 0.03": "learning_rate = 1e3",
+        "batch = 50": "batch = 2",
+    },
+}
+"""Each is `short` with some texts for others."""
+
+
 def write(folder: Path) -> None:
     """Fill a folder with what cannot be used, beside a model and data that can."""
     small.write_model(folder)
@@ -349,6 +380,12 @@ def write(folder: Path) -> None:
         assert old in platform
         (folder / f"{name}.toml").write_text(platform.replace(old, new, 1))
     (folder / "bytes.toml").write_bytes(b"\xff\xfe")
+    for name, changes in RECIPES.items():
+        text = Recipe.load("short").text
+        for old, new in changes.items():
+            assert old in text
+            text = text.replace(old, new)
+        (folder / f"{name}.toml").write_text(text)
     _write_checkpoints(folder)
     (folder / "folder").mkdir()
     (folder / "file").write_text("mine")
@@ -356,6 +393,11 @@ def write(folder: Path) -> None:
     (folder / "unfinished" / "journal.sqlite").touch()
     (folder / "odd" / "journal.sqlite").mkdir(parents=True)
     (folder / "blocked" / "report.html").mkdir(parents=True)
+    (folder / "torn").mkdir()
+    (folder / "torn" / "training.safetensors").write_bytes(b"torn")
+    (folder / "begun").mkdir()
+    facts = json.dumps({"version": 1, "about": {}, "epochs": 1, "folded": False, "notes": {}})
+    save_file({"module/x": torch.zeros(1)}, folder / "begun" / "training.safetensors", {"picojoule.training": facts})
     (folder / "later").mkdir()
     with closing(sqlite3.connect(folder / "later" / "journal.sqlite")) as journal:
         journal.executescript("CREATE TABLE evaluations (plan TEXT); PRAGMA user_version = 99")
@@ -387,6 +429,9 @@ def _write_data(folder: Path) -> None:
         "shapes": {"x": x, "y": y, "x_train": x[:, :, :4], "y_train": y},
         "mislabelled": {"x": small.mislabelled().x.numpy(), "y": small.mislabelled().y.numpy()},
         "bright": {"x": x * 1e38, "y": y},
+        "lacking": {"x": x, "y": y, "x_train": x[y != 3], "y_train": y[y != 3]},
+        "thin": {"x": x, "y": y, "x_train": x[:40], "y_train": y[:40]},
+        "both": {"x": x, "y": y, "x_train": x, "y_train": y},
     }
     for name, arrays in odd.items():
         np.savez(folder / f"{name}.npz", **arrays)

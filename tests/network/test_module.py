@@ -1,5 +1,7 @@
 """A network as a module: names of the user's, taps, devices' types."""
 
+import copy
+import pickle
 from typing import cast
 
 import pytest
@@ -134,6 +136,26 @@ def test_gradients_reach_every_weight(network: Network) -> None:
     module = float_module(network)
     module(X).square().sum().backward()
     assert all(parameter.grad is not None for parameter in module.parameters())
+
+
+@torch.no_grad()
+def test_outputs_of_layers_are_tapped_before_the_value_is(network: Network) -> None:
+    layer = network.layers[-1].name
+    module = NetworkModule(network, {f"{layer}.outputs": Plus(3.0)}).eval()
+    torch.testing.assert_close(module(X), float_module(network)(X) + 3)
+    chain = capture(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), torch.zeros(1, 2))
+    x = torch.ones(1, 2)
+    seen = NetworkModule(chain, {"0.outputs": Plus(1.0), "1.inputs": Plus(2.0)}).eval()(x)
+    hidden = nn.functional.linear(x, chain.tensors["0.weight"], chain.tensors["0.bias"])
+    expected = nn.functional.linear(hidden + 1 + 2, chain.tensors["1.weight"], chain.tensors["1.bias"])
+    torch.testing.assert_close(seen, expected)
+
+
+@torch.no_grad()
+def test_pickled_and_copied_it_runs_alike(network: Network) -> None:
+    module = NetworkModule(network, {network.layers[0].inputs: Plus(2.0)}).eval()
+    for other in (pickle.loads(pickle.dumps(module)), copy.deepcopy(module)):
+        assert torch.equal(other(X), module(X))
 
 
 def test_float_module_is_in_evaluation_mode(network: Network) -> None:

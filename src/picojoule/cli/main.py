@@ -12,6 +12,7 @@ import typer
 
 import picojoule
 from picojoule.cli import jobs, looks, screen
+from picojoule.cli.train import train
 from picojoule.errors import PicojouleError
 
 app = typer.Typer(
@@ -38,7 +39,7 @@ def main(
     """Accuracy floor in, minimum energy out: the fewest bits a neural network needs on a small device."""
 
 
-for verb in (jobs.demo, jobs.search, looks.inspect, looks.energy, looks.report, looks.formats, looks.platforms):
+for verb in (jobs.demo, jobs.search, train, looks.inspect, looks.energy, looks.report, looks.formats, looks.platforms):
     app.command()(verb)
 
 

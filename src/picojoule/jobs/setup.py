@@ -201,7 +201,7 @@ def set_up(
     Raises:
         InputError: anything the user gave that cannot be used.
     """
-    _check_device(device)
+    check_device(device)
     priced = platform if isinstance(platform, Platform) else Platform.load(platform)
     meter = meter or Meter(silent)
     if splits is None:
@@ -244,7 +244,7 @@ def _code() -> str:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
-def _check_device(device: str | torch.device) -> None:
+def check_device(device: str | torch.device) -> None:
     try:
         torch.zeros(1, device=torch.device(device)).item()
     except Exception as error:  # nearly anything, by device; what torch says of it runs to a page

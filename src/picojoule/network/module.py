@@ -71,7 +71,15 @@ class NetworkModule(nn.Module):
         for node in network.nodes:
             if node.op in ("parameter", "buffer"):
                 self._store(node, network.tensors[node.name].detach().clone())
-        self._steps = _steps(network, taps or {}, fusions)
+        self._planned = tuple(taps or ()), dict(fusions)
+        self._steps = _steps(network, *self._planned)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_steps": ()}  # torch's operations can be neither copied nor pickled
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._steps = _steps(self.network, *self._planned)
 
     def tap(self, site: str) -> nn.Module:
         """The module tapped in at a site."""
@@ -84,6 +92,10 @@ class NetworkModule(nn.Module):
             InputError: samples of another shape, or a step fails; the message names it.
         """
         self.network.check_batch(x)
+        return self.run(x)
+
+    def run(self, x: Tensor) -> Tensor:
+        """`forward` for a batch that needs no check, which compilers cannot follow."""
         values: dict[str, Any] = {}
         left_out: set[str] = set()
         taps: dict[str, Any] = self.taps._modules
@@ -176,7 +188,7 @@ def _called(step: _Step, values: Mapping[str, Any], x: Tensor) -> Any:
         raise InputError(f"the network fails at '{node.name}' ({node.op}): {said}") from error
 
 
-def _steps(network: Network, taps: Mapping[str, nn.Module], fusions: Mapping[str, Fusion]) -> tuple[_Step, ...]:
+def _steps(network: Network, taps: Container[str], fusions: Mapping[str, Fusion]) -> tuple[_Step, ...]:
     tapped = {site.tensor: _key(name) for name, site in network.sites.items() if name in taps}
     outputs = {node: _key(name) for node, name in _outputs(network).items() if name in taps}
     ends = last_reads(network.nodes, network.output)

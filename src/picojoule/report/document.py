@@ -92,6 +92,7 @@ def _point(result: Result, point: OperatingPoint) -> dict[str, Any]:
     return {
         "label": point.label,
         "keep": point.keep,
+        "baseline": point.label in result.baselines,
         "holds": point.holds,
         "stopped": point.stopped,
         "search": _split(point.searched, reference.search, floor, None if floor is None else point.holds),

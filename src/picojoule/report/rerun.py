@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from picojoule.energy import Platform, platforms
+from picojoule.report import trained
 
 _OPTIONS = (
     "strategy", "confidence", "rescale", "observer", "prepare", "signed", "bits", "max_weight_bytes", "max_ram_bytes",
@@ -28,12 +29,7 @@ def facts(settings: Mapping[str, Any]) -> list[list[str]]:
     samples = settings.get("samples")
     sizes = samples if isinstance(samples, Mapping) else {}
     found = {
-        "strategy": settings.get("strategy"),
-        "confidence": settings.get("confidence") or "point estimates",
-        "ranges": f"{settings.get('rescale')}, observer {settings.get('observer')}, signed {settings.get('signed')}",
-        "prepared": settings.get("prepare"),
-        "limits": ", ".join(f"{settings[name]} bytes of {what}" for name, what in _LIMITS.items() if name in settings),
-        "bits": ":".join(map(str, _list(settings.get("bits")))),
+        **(trained.facts(settings) if trained.is_training(settings) else _searched(settings)),
         "samples": ", ".join(f"{name} {size}" for name, size in sizes.items()),
         "metric": settings.get("metric"),
         "seed": settings.get("seed"),
@@ -43,10 +39,24 @@ def facts(settings: Mapping[str, Any]) -> list[list[str]]:
     return [[label, str(value)] for label, value in found.items() if value not in (None, "")]
 
 
+def _searched(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What is worth stating of a search, by label."""
+    return {
+        "strategy": settings.get("strategy"),
+        "confidence": settings.get("confidence") or "point estimates",
+        "ranges": f"{settings.get('rescale')}, observer {settings.get('observer')}, signed {settings.get('signed')}",
+        "prepared": settings.get("prepare"),
+        "limits": ", ".join(f"{settings[name]} bytes of {what}" for name, what in _LIMITS.items() if name in settings),
+        "bits": ":".join(map(str, _list(settings.get("bits")))),
+    }
+
+
 def shell(settings: Mapping[str, Any], out: str) -> str | None:
     """The command that makes the run again; None where it was asked for in Python with objects of its own."""
     if settings.get("job") == "demo":
         return shlex.join(["picojoule", "demo", "--seed", str(settings.get("seed")), "--out", out])
+    if trained.is_training(settings):
+        return trained.shell(settings, _platform(settings), out)
     if not settings.get("model") or not settings.get("data"):
         return None
     words = ["picojoule", "search", str(settings["model"]), "--data", str(settings["data"])]
@@ -55,13 +65,15 @@ def shell(settings: Mapping[str, Any], out: str) -> str | None:
             words += [f"--{option}", str(settings[option])]
     words += ["--keep", *map(str, _list(settings.get("keep")))]
     for option, value in _options(settings).items():
-        words += [f"--{option.replace('_', '-')}", ":".join(map(str, value)) if option == "bits" else str(value)]
+        words += [f"--{option.replace('_', '-')}", ":".join(map(str, _list(value))) if option == "bits" else str(value)]
     words += ["--platform", _platform(settings), "--out", out]
     return shlex.join(words)
 
 
 def python(settings: Mapping[str, Any], out: str) -> str:
     """The call that makes the run again, with the user's own model and data."""
+    if trained.is_training(settings):
+        return trained.python(settings, _platform(settings), out)
     given = {"keep": _list(settings.get("keep")), **_options(settings)}
     if "bits" in given:
         given["bits"] = tuple(_list(given["bits"]))

@@ -14,7 +14,7 @@ from picojoule.calibration import Range
 from picojoule.energy import EnergyReport
 from picojoule.evaluate import Accuracy
 from picojoule.network import Layer, Network
-from picojoule.report import words
+from picojoule.report import trained, words
 from picojoule.report.words import left_in_float
 from picojoule.search import OperatingPoint, Result
 
@@ -24,7 +24,8 @@ def result(found: Result) -> RenderableType:
     parts: list[RenderableType] = [Text(_headline(found)), points(found)]
     parts += [Text(_path(found))] if found.path else []
     parts += [Text(line, style="bold") for point in found.points for line in words.remarks(found, point)]
-    parts += [Text(f"\nLayer by layer at keep {found.point.label}:"), layers(found.captured, found.point)]
+    named = found.point.label if found.point.keep is None else f"keep {found.point.label}"
+    parts += [Text(f"\nLayer by layer at {named}:"), layers(found.captured, found.point)]
     parts += [Text(line) for line in left_in_float(found.captured, found.point)]
     return Group(*parts)
 
@@ -146,7 +147,13 @@ def _headline(found: Result) -> str:
     settings = found.settings
     samples = settings.get("samples")
     samples = samples if isinstance(samples, Mapping) else {}  # settings are kept as they are, whatever they are
-    what = " on ".join(str(settings[key]) for key in ("model", "data") if key in settings) or "network"
+    what = " on ".join(str(settings[key]) for key in ("model", "data") if settings.get(key)) or "network"
+    if trained.is_training(settings):
+        return (
+            f"{what}: {trained.headline(settings)}, platform {settings.get('platform')}\n"
+            f"measured on {samples.get('search')} samples and on {samples.get('report')} others, not trained on"
+            f"{trained.told(settings)}"
+        )
     return (
         f"{what}: {settings.get('strategy')} search, {settings.get('rescale')} ranges ({settings.get('observer')}), "
         f"platform {settings.get('platform')}\n"

@@ -366,8 +366,8 @@ def _check_fits(result: Result, origin: str) -> None:
     if result.baselines["float32"].search.correct == 0:
         raise FileError(f"{origin}: the point 'float32' is right on no sample, so that no floor can refer to it")
     for point in (*result.points, *result.baselines.values()):
-        if (point.keep is None) != (point.label in result.baselines):
-            raise FileError(f"{origin}: key 'keep' of point '{point.label}' does not fit; baselines alone have none")
+        if point.keep is not None and point.label in result.baselines:
+            raise FileError(f"{origin}: key 'keep' of point '{point.label}' does not fit; baselines have none")
         _check_names(result.captured, point, origin)
     for waypoint in result.path:
         if waypoint.plan.formats.keys() != result.captured.sites.keys():

@@ -152,7 +152,7 @@ function frontMark({ point, run, left, top, below }, index, marks, y, label) {
   },
   !below && s("path", { class: `interval ${hue(run)}`, d: `M${left - 4} ${low}h8m-4 0V${high}m-4 0h8` }),
   s("circle", { class: "ring", cx: left, cy: top, r: 12 }),
-  s("g", { transform: `translate(${left} ${top})` }, shape(run, point.keep === null)),
+  s("g", { transform: `translate(${left} ${top})` }, shape(run, point.baseline)),
   label && s("text", { class: chosen && "strong", ...label }, markText(marks[index])),
   s("circle", { class: "hit", cx: left, cy: top, r: reach(marks, index) }));
   return tip(element, title, price, accuracy, chosen ? "" : "Click to select");
@@ -201,7 +201,7 @@ function placed(marks, frame) {
     && taken.every((other) => apart(box, other) || apart(other, box));
   const labels = new Map();
   for (const each of [...marks].sort((one, other) => isSelected(other) - isSelected(one))) {
-    if (each.run !== state.run && each.point.keep === null) continue; // baselines of other runs lie on one another
+    if (each.run !== state.run && each.point.baseline) continue; // baselines of other runs lie on one another
     const wide = textWidth(markText(each), "600 12px");
     for (const [right, down, anchor] of PLACES) {
       const [x, y] = [each.left + right, each.top + down];

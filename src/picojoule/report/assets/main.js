@@ -7,11 +7,12 @@ const state = { run: 0, points: report.runs.map(({ selected }) => selected), axi
 
 const run = () => report.runs[state.run];
 const selected = () => run().points[state.points[state.run]];
-const pointName = (point) => point.keep === null ? `${point.label} everywhere` : `keep ${point.label}`;
+const pointName = (point) => point.baseline ? `${point.label} everywhere`
+  : point.keep === null ? point.label : `keep ${point.label}`;
 const fileName = (what) => `${several ? `${run().name}-` : ""}${pointName(selected())}-${what}`;
 
 function floorWord(point) {
-  if (point.keep === null) return "baseline";
+  if (point.keep === null) return point.baseline ? "baseline" : "none asked for";
   return (point.holds ? "holds" : "out of reach") + (point.stopped ? ", stopped" : "");
 }
 
@@ -78,7 +79,7 @@ function drawHeadline() {
   const where = `platform ${platform}${told && ` (${told})`}`;
   fill(byId("title"), several ? `${report.runs.length} runs side by side` : title);
   fill(byId("lede"), several ? "Energy and accuracy of quantised networks, each with its proof."
-    : [size, `${strategy} search`, where].join(" · "));
+    : [size, strategy ? `${strategy} search` : "trained", where].join(" · "));
   fill(byId("headline-title"), several ? [mark(state.run), `${title}, `] : "At ", pointName(point));
   fill(slot("headline", "tiles"), tiles(point));
   fill(slot("headline", "remarks"),
@@ -106,7 +107,7 @@ function tile(label, { class: kind = "", tone = "" }, value, ...below) {
 function floorTile(point) {
   const kept = ["search", "report"].filter((split) => point[split].kept !== null)
     .map((split) => `${ratio(point[split].kept)} kept, ${split} split`);
-  if (point.keep === null) return tile("accuracy floor", {}, "baseline", ...kept);
+  if (point.keep === null) return tile("accuracy floor", {}, floorWord(point), ...kept);
   const [sign, tone] = point.holds ? ["✓", "good"] : ["✗", "bad"];
   const { confidence } = run();
   const lossless = point.keep === 1 && point.search.lost === 0; // by which such a floor holds, whatever the confidence

@@ -15,7 +15,7 @@ function drawRuns() {
 /** The points of some runs; of several runs only those with a floor. */
 function pointsTable(runs) {
   const rows = runs.flatMap((index) => report.runs[index].points
-    .filter((point) => !several || point.keep !== null)
+    .filter((point) => !several || !point.baseline)
     .map((point) => ({ point, index, run: report.runs[index] })));
   const ofRun = (name, title, text, more) => ({ name, title, text, kind: "text", shown: several, ...more });
   const alone = (column) => ({ ...column, shown: !several });
@@ -49,6 +49,7 @@ function drawFloors() {
   const rows = report.runs.flatMap((run, index) =>
     run.points.filter(({ keep }) => keep !== null).map((point) => ({ point, run, index })));
   fill(slot("floors", "standing"), selected().standing.map((text) => h("p", text)));
+  byId("floors").hidden = rows.length === 0; // of networks that were trained at a plan
   fill(slot("floors", "table"), table({
     key: "floor", file: several ? "floors" : `${run().name}-floors`, rows,
     title: several ? "Every floor on both splits" : `Every floor on both splits, ${confidenceWord(run())}`,

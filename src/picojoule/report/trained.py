@@ -1,0 +1,94 @@
+"""How a training was asked for, from a result's settings: the facts to state, and the command that makes it again."""
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from picojoule import units
+from picojoule.training import Recipe, recipes
+
+_OPTIONS = ("bits", "activation", "epochs", "seed", "device")
+"""What `train` takes by the same name on the command line and in Python."""
+_BASELINES = "the trained weights in other formats, which they were not trained for"
+
+
+def is_training(settings: Mapping[str, Any]) -> bool:
+    """Whether a run was a training."""
+    return settings.get("job") == "train"
+
+
+def headline(settings: Mapping[str, Any]) -> str:
+    """`trained at 4 bits by the recipe modern, 40 epochs`."""
+    bits = settings.get("bits")
+    start = settings.get("from")
+    what = f"at {bits} bit{'s' * (bits != 1)}" if bits else f"on from {start}" if start else "at a plan"
+    return f"trained {what} by the recipe {settings.get('recipe')}, {settings.get('epochs')} epochs"
+
+
+def facts(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What is worth stating beside a result, by label."""
+    return {
+        "trained": headline(settings).removeprefix("trained "),
+        "activation": settings.get("activation"),
+        "batch norm folded": folded(settings),
+        "baselines": None if settings.get("from") else _BASELINES,
+    }
+
+
+def told(settings: Mapping[str, Any]) -> str:
+    """What else a reader of its tables must know, as lines that each begin with a line break."""
+    fold = folded(settings)
+    lines = [f"batch norm folded: accuracy on the search split {fold}"] if fold else []
+    if not settings.get("from"):
+        lines.append(f"baselines: {_BASELINES}")
+    return "".join(f"\n{line}" for line in lines)
+
+
+def folded(settings: Mapping[str, Any]) -> str:
+    """What folding batch norm did to the accuracy on the search split, before training went on; empty without."""
+    fold = settings.get("fold")
+    counts = [fold.get(key) for key in ("before", "after")] if isinstance(fold, Mapping) else []
+    shares = [_share(each) for each in counts]
+    return f"{shares[0]} before, {shares[1]} after, and trained on" if all(shares) and shares else ""
+
+
+def shell(settings: Mapping[str, Any], platform: str, out: str) -> str | None:
+    """The command that makes the training again; None where it was asked for in Python with objects of its own."""
+    start, model = settings.get("from"), settings.get("model")
+    if not (start or model) or not settings.get("data"):
+        return None
+    words = ["picojoule", "train", *([] if start else [str(model)]), "--data", str(settings["data"])]
+    given = {"from": start, "plan": settings.get("plan"), "recipe": _recipe(settings), **_options(settings)}
+    given |= {option: settings.get(option) for option in ("mean", "std", "resize")}
+    for option, value in given.items():
+        words += [] if value is None else [f"--{option}", str(value)]
+    return shlex.join([*words, "--platform", platform, "--out", out])
+
+
+def python(settings: Mapping[str, Any], platform: str, out: str) -> str:
+    """The call that makes the training again, with the user's own model and data."""
+    start = settings.get("from")
+    given = {"recipe": _recipe(settings), **_options(settings), "platform": platform, "out": out}
+    given |= {"start": start} if start else {}
+    return f"pj.train({'None' if start else 'model'}, data, {', '.join(f'{k}={v!r}' for k, v in given.items())})"
+
+
+def _options(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: settings[name] for name in _OPTIONS if settings.get(name) is not None}
+
+
+def _recipe(settings: Mapping[str, Any]) -> str:
+    """A bundled recipe's name, or the file to write the result's `recipe_toml` to."""
+    name = str(settings.get("recipe"))
+    bundled = name in recipes() and Recipe.load(name).text == settings.get("recipe_toml")
+    return name if bundled else f"{name}.toml"
+
+
+def _share(counted: Any) -> str:
+    """`97.10 %` of a count of right answers; empty where it is none."""
+    if not isinstance(counted, Mapping):
+        return ""
+    correct, total = counted.get("correct"), counted.get("total")
+    if isinstance(correct, int | float) and isinstance(total, int) and total > 0:
+        return units.percent(correct / total)
+    return ""

@@ -1,0 +1,146 @@
+"""How weights come into [-1, 1] to train and leave it again, and how batch norm goes into them.
+
+Behind a layer batch norm is, channel by channel, `g (a - m) + o` of the sums a. Where nothing but signs sees that, it
+is a threshold on whole steps of the sums, and nothing is lost. Elsewhere g goes into the weights, each channel gets the
+power of two that suits them best, and what that costs is trained away afterwards.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from picojoule.calibration import OBSERVERS, Range, Ranges, Statistics
+from picojoule.formats import EXPONENT_LIMIT, Binary, Format
+from picojoule.network import Network, NetworkModule
+from picojoule.plan import Plan
+from picojoule.quantize import Choice, shifted_biases
+from picojoule.training import topology
+from picojoule.training.taps import Norm
+
+_MOST_STEPS = 2.0**23
+"""Of a threshold: every sum of so many steps is exact in float32, and no sum of a layer that fits there is greater."""
+
+
+def to_units(network: Network, chosen: Mapping[str, Choice]) -> Network:
+    """The network with weights on the unit scale of their ranges, and the shifts of ranges in its biases."""
+    tensors = dict(network.tensors) | shifted_biases(network, chosen)
+    for site, (format, range) in chosen.items():
+        if network.sites[site].kind == "weights" and format.rounds:
+            name = network.sites[site].tensor
+            tensors[name] = _scaled(tensors[name], tuple(-exponent for exponent in range.exponents))
+    return replace(network, tensors=tensors)
+
+
+def from_units(module: NetworkModule, plan: Plan, ranges: Ranges) -> tuple[Network, Ranges]:
+    """The network of a module that trained on unit scales, with its ranges."""
+    tensors = _tensors(module, plan)
+    for name, site in module.network.sites.items():
+        if site.kind == "weights" and plan.formats[name].rounds:
+            tensors[site.tensor] = _scaled(tensors[site.tensor], ranges.sites[name].exponents)
+    return replace(module.network, tensors=tensors), ranges
+
+
+def fold_norms(module: NetworkModule, plan: Plan, ranges: Ranges) -> tuple[Network, Ranges]:
+    """The network of a module that trained with batch norm behind each layer, without it, and its ranges."""
+    tensors, sites = _tensors(module, plan), dict(ranges.sites)
+    steps = accumulator_steps(module.network, plan, ranges)
+    for layer, node in topology.layer_nodes(module.network):
+        site = module.network.sites[module.network.layer(layer).weights]
+        norm = module.tap(f"{layer}.outputs")
+        assert isinstance(norm, Norm)
+        scale, mean, offset = norm.affine()
+        weights, format, step = tensors[site.tensor], plan.formats[site.name], steps[site.name]
+        if step is not None and _is_threshold(module.network, plan, node.name):
+            exponents = _powers(scale)
+            threshold = _floor(offset / scale - mean, step)
+            tensors[site.tensor], bias = _scaled(weights, exponents), _scaled(threshold, exponents)
+        else:
+            exponents, tensors[site.tensor] = _scaled_channels(weights, format, scale)
+            bias = offset - scale * mean
+        tensors[module.network.biases[site.name]] = bias.float()
+        sites[site.name] = Range(exponents, signed=True)
+    return replace(module.network, tensors=tensors), Ranges(sites, ranges.input_shape)
+
+
+def whole_biases(network: Network, plan: Plan, ranges: Ranges) -> Network:
+    """The network with every bias a whole number of the steps in which its layer's sums go, so that sums are integers.
+
+    Where nothing but signs sees the sum, that changes nothing. Layers with an operand in floating point are left alone.
+    """
+    tensors = dict(network.tensors)
+    steps = accumulator_steps(network, plan, ranges)
+    for layer, node in topology.layer_nodes(network):
+        site = network.layer(layer).weights
+        step, name = steps[site], network.biases.get(site)
+        if step is not None and name is not None:
+            bias, each = tensors[name].double(), step * _power(ranges.sites[site].exponents)
+            whole = _floor(bias, each) if _is_threshold(network, plan, node.name) else (bias / each).round() * each
+            tensors[name] = whole.float()
+    return replace(network, tensors=tensors)
+
+
+def accumulator_steps(network: Network, plan: Plan, ranges: Ranges) -> dict[str, float | None]:
+    """By site of weights the step in which sums go where the weights' exponents are 0; None where it is not even."""
+    found = {}
+    for layer in network.layers:
+        inputs = ranges.sites[layer.inputs]
+        one, other = _step(plan.formats[layer.weights], True), _step(plan.formats[layer.inputs], inputs.signed)
+        found[layer.weights] = one * other * 2.0 ** inputs.exponents[0] if one and other else None
+    return found
+
+
+def _step(format: Format, signed: bool) -> float:
+    """What all numbers of a format are multiples of; 0 where there is nothing."""
+    if not format.rounds:
+        return 0.0
+    members = format.grid(signed)
+    least = float(members[members != 0].abs().min())
+    return least if bool(((members / least).frac() == 0).all()) else 0.0
+
+
+def _is_threshold(network: Network, plan: Plan, name: str) -> bool:
+    """Whether nothing but signs sees a layer's sums."""
+    seen_by = topology.reached(network, name)
+    return bool(seen_by) and all(isinstance(plan.formats[site], Binary) for site in seen_by or ())
+
+
+def _floor(bias: Tensor, step: float | Tensor) -> Tensor:
+    """The greatest multiple of the step below: a whole number of steps and it have the same sign, with 0 above."""
+    return (bias / step).floor().clamp(-_MOST_STEPS, _MOST_STEPS) * step
+
+
+def _scaled_channels(weights: Tensor, format: Format, scale: Tensor) -> tuple[tuple[int, ...], Tensor]:
+    """Weights, rounded, times a scale for each channel, and the exponents that keep the products best."""
+    by_channel = scale.reshape(-1, *[1] * (weights.dim() - 1))
+    if not format.rounds:
+        return (0,), (weights * by_channel).float()
+    wanted = (format.quantize(weights) * by_channel).float()
+    rows = wanted.reshape(len(wanted), -1)
+    exponents = OBSERVERS["mse"](Statistics(rows, rows.abs().amax(dim=1), float(rows.min())), format, True)
+    return exponents, wanted
+
+
+def _tensors(module: NetworkModule, plan: Plan) -> dict[str, Tensor]:
+    """What a module stores, weights that are rounded within [-1, 1]."""
+    state = module.state_dict()
+    tensors = {name: state[name].detach().cpu().clone() for name in module.network.tensors}
+    for name, site in module.network.sites.items():
+        if site.kind == "weights" and plan.formats[name].rounds:
+            tensors[site.tensor].clamp_(-1, 1)
+    return tensors
+
+
+def _powers(scale: Tensor) -> tuple[int, ...]:
+    """The nearest power of two of each scale."""
+    return tuple(scale.log2().round().clamp(-EXPONENT_LIMIT, EXPONENT_LIMIT).int().tolist())
+
+
+def _power(exponents: tuple[int, ...]) -> Tensor:
+    return torch.tensor(exponents, dtype=torch.float64).exp2()
+
+
+def _scaled(values: Tensor, exponents: tuple[int, ...]) -> Tensor:
+    """Values, by rows, times powers of two, in their own type."""
+    return values * _power(exponents).to(values.dtype).reshape(-1, *[1] * (values.dim() - 1))
