@@ -386,6 +386,19 @@ class TestInterrupted:
 
         return listen
 
+    @pytest.mark.parametrize("stage", ["keep 0.8", "plans between the floors"])
+    @pytest.mark.parametrize("keeps", [[0.97, 0.9, 0.8], [0.9, 0.97, 0.8]], ids=str)
+    def test_floors_that_were_done_stay_as_they_are(self, tmp_path: Path, stage: str, keeps: list[float]) -> None:
+        """Nor does what a floor learned from those before it, when all begin again to be saved."""
+        asked: dict[str, Any] = {"strategy": "descent", "confidence": "point", "keep": keeps, "bits": (1, 8)}
+        whole = search(**asked)
+        with pytest.raises(KeyboardInterrupt):
+            search(**asked, out=tmp_path, listener=self.stopping_at(stage))
+        saved = pj.load(tmp_path)
+        done = 2 if stage == "keep 0.8" else 3
+        assert saved.points[:done] == whole.points[:done]
+        assert [point.stopped for point in saved.points] == [False] * done + [True] * (3 - done)
+
     def test_twice_ends_at_once(self, tmp_path: Path) -> None:
         def always(event: Progress) -> None:
             if event.stage not in BEFORE:

@@ -64,6 +64,7 @@ class Run:
 
     def result(self, keeps: tuple[float, ...], settings: dict[str, Any]) -> Result:
         """Search every floor, then state every point on the report split."""
+        self._strategy = strategies()[self._ways.strategy]()  # one learns from floor to floor, and they begin again
         report = self._foresee(keeps)
         reference = self._sure.accuracy(self._setup.baseline("float32"))
         if reference.correct == 0:

@@ -41,6 +41,10 @@ class Descent(Strategy):
     defaults: ClassVar[Defaults] = Defaults(observer="output", prepare="bias", confidence=0.95)
     weighs: ClassVar[bool] = True
 
+    def __init__(self) -> None:
+        self._known: tuple[Problem, Landscape] | None = None
+        self._ended: list[Rungs] = []  # the plans that earlier floors of the problem ended with
+
     def bound(self, problem: Problem) -> int:
         longest = max(len(ladder) for ladder in problem.ladders.values())
         layers = len(problem.network.layers)
@@ -60,10 +64,6 @@ class Descent(Strategy):
     def steps(self, problem: Problem, floor: Floor) -> Iterator[Step]:
         land = self._landscape(problem)
         yield from _Search(problem, floor, land, self._ended, self.bound(problem)).run()
-
-    def __init__(self) -> None:
-        self._known: tuple[Problem, Landscape] | None = None
-        self._ended: list[Rungs] = []  # the plans that earlier floors of the problem ended with
 
     def _landscape(self, problem: Problem) -> Landscape:
         """The same for every floor."""
