@@ -4,7 +4,6 @@ The three splits keep the floor honest: ranges come from the calibration split, 
 and what is stated in the end from the report split, which nothing was decided on.
 """
 
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ from picojoule.evaluate import METRICS, Metric, check_keep, check_labels
 from picojoule.jobs.metric import choose
 from picojoule.jobs.progress import Listener, Meter, silent
 from picojoule.jobs.run import Run
-from picojoule.jobs.setup import Ways, set_up
+from picojoule.jobs.setup import Ways, check_about, set_up
 from picojoule.network import Network
 from picojoule.report.document import document
 from picojoule.report.page import page
@@ -76,8 +75,13 @@ def search(
         KeyboardInterrupt: after the best so far is saved to `out`.
     """
     keeps = _keeps(keep)
-    _check(time_budget, about)
-    ways = Ways.settled(strategy, confidence, rescale, observer, prepare, signed, bits, max_weight_bytes, max_ram_bytes)
+    check_about(about)
+    if time_budget is not None and not (isinstance(time_budget, int | float) and time_budget >= 0):
+        raise InputError(f"time_budget {time_budget!r} cannot be used; give seconds, 0 or more")
+    ways = Ways.settled(
+        strategy=strategy, confidence=confidence, rescale=rescale, observer=observer, prepare=prepare, signed=signed,
+        bits=bits, max_weight_bytes=max_weight_bytes, max_ram_bytes=max_ram_bytes,
+    )  # fmt: skip
     folder = None if out is None else Path(out)
     if folder is not None:
         files.check_place(folder)
@@ -105,16 +109,6 @@ def search(
     if not result.holds:
         raise UnreachableFloorError("\n".join(result.unreached), result)
     return result
-
-
-def _check(time_budget: float | None, about: dict[str, Any] | None) -> None:
-    """Refuse, before any work, what would otherwise fail late."""
-    if time_budget is not None and not (isinstance(time_budget, int | float) and time_budget >= 0):
-        raise InputError(f"time_budget {time_budget!r} cannot be used; give seconds, 0 or more")
-    try:
-        files.loads(json.dumps({**(about or {})}, allow_nan=False))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"about cannot be kept in a result: {error}") from error
 
 
 def _keeps(keep: float | Sequence[float]) -> tuple[float, ...]:

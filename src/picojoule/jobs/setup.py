@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from picojoule import files
 from picojoule.calibration import GRANULARITIES, OBSERVERS, Calibration, Settings
 from picojoule.data import Samples, Splits, as_loaded, split
 from picojoule.energy import EnergyReport, Platform, Sparsity, energy
@@ -126,15 +127,16 @@ class Ways:
     @classmethod
     def settled(
         cls,
-        strategy: str = "descent",
-        confidence: float | str | None = None,
-        rescale: str = "layer",
-        observer: str | None = None,
-        prepare: str | None = None,
-        signed: str = "auto",
-        bits: tuple[int, int] = (1, 16),
-        max_weight_bytes: int | None = None,
-        max_ram_bytes: int | None = None,
+        *,
+        strategy: str,
+        confidence: float | str | None,
+        rescale: str,
+        observer: str | None,
+        prepare: str | None,
+        signed: str,
+        bits: tuple[int, int],
+        max_weight_bytes: int | None,
+        max_ram_bytes: int | None,
     ) -> "Ways":
         """The ways asked for; None takes what the strategy usually takes.
 
@@ -244,7 +246,24 @@ def _code() -> str:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
+def check_about(about: Mapping[str, Any] | None) -> None:
+    """Refuse, before any work, what a result could not keep.
+
+    Raises:
+        InputError: it is no plain data.
+    """
+    try:
+        files.loads(json.dumps({**(about or {})}, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"about cannot be kept in a result: {error}") from error
+
+
 def check_device(device: str | torch.device) -> None:
+    """Refuse a device that this torch cannot use.
+
+    Raises:
+        InputError: it cannot; the message lists those that it can.
+    """
     try:
         torch.zeros(1, device=torch.device(device)).item()
     except Exception as error:  # nearly anything, by device; what torch says of it runs to a page

@@ -24,7 +24,7 @@ from picojoule.errors import DataError, InputError, check_type
 from picojoule.evaluate import Accuracy, Tally, check_labels, measure_sparsity, scores
 from picojoule.jobs.models import load_model
 from picojoule.jobs.progress import Listener, Meter, Stage, silent
-from picojoule.jobs.setup import BASELINES, Setup, check_device, set_up
+from picojoule.jobs.setup import BASELINES, Setup, check_about, check_device, set_up
 from picojoule.network import Network
 from picojoule.plan import Plan
 from picojoule.quantize import quantize
@@ -73,7 +73,7 @@ def train(
     if folder is not None:
         files.check_place(folder)
     check_device(device)
-    _check_about(about)
+    check_about(about)
     begun = start if start is None or isinstance(start, Result) else Result.load(start)
     _check_start(model, begun, bits, plan, activation)
     priced = platform if isinstance(platform, Platform) else Platform.load(platform)
@@ -237,14 +237,6 @@ def _check_start(model: object, start: Result | None, bits: int | None, plan: Pl
         )
     if bits is not None and plan is not None:
         raise InputError("a plan says the bits of every site; give either that or bits")
-
-
-def _check_about(about: Mapping[str, Any] | None) -> None:
-    """Refuse, before any work, what a result could not keep."""
-    try:
-        files.loads(json.dumps({**(about or {})}, allow_nan=False))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"about cannot be kept in a result: {error}") from error
 
 
 def _course(loaded: Loaded, recipe: Recipe, epochs: int | None, seed: int, device: str | torch.device) -> Course:

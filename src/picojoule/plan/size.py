@@ -26,7 +26,7 @@ def ram_bytes(network: Network, plan: Plan) -> int:
     """The most bytes that the values between layers take at once for one sample, each packed at its bits.
 
     A value takes memory from the layer that makes it to the last that reads it, so that a layer's inputs and outputs
-    stand side by side. Sums, the network's last output and values in floating point are not counted.
+    stand side by side. Sums, the network's last output and values that no plan gives a format are not counted.
     """
     return max(_ram_bytes(network, plan))
 

@@ -104,9 +104,7 @@ class Landscape:
         all_moves = [self._moves(rungs, layer, REACH) for layer in range(len(self._layers))]
         place = [(moves, index) for moves in all_moves for index in range(len(moves.cost))]
         cost = np.concatenate([moves.cost for moves in all_moves])
-        lost = np.concatenate(
-            [kept - self._found.kept(np.maximum(noise + moves.noise, 0)) for moves in all_moves]
-        )  # fmt: skip
+        lost = np.concatenate([kept - self._found.kept(np.maximum(noise + moves.noise, 0)) for moves in all_moves])
         layer = np.concatenate([np.full(len(moves.cost), moves.layer) for moves in all_moves])
         chance = CHANCE / len(noise)
         down, up = np.flatnonzero(cost < 0), np.flatnonzero((cost >= 0) & (lost < 0))
@@ -114,9 +112,7 @@ class Landscape:
         pairs = cost[down][:, None] + cost[up]
         together = np.maximum(lost[down][:, None] + lost[up], chance)
         fits = (pairs < -LEAST * now) & self._apart[np.ix_(layer[down], layer[up])]
-        found += [
-            (-pairs[i, j] / together[i, j], down[i], up[j]) for i, j in zip(*np.nonzero(fits), strict=True)
-        ]  # fmt: skip
+        found += [(-pairs[i, j] / together[i, j], down[i], up[j]) for i, j in zip(*np.nonzero(fits), strict=True)]
         for _, one, other in sorted(found, key=lambda entry: -entry[0]):
             moves, index = place[one]
             candidate = moves.applied(index, rungs)
@@ -148,7 +144,7 @@ class Landscape:
         kept, chance = self._found.kept(noise), 1e-6 / len(noise)
         best, found = 0.0, None
         for layer in range(len(self._layers)):
-            moves = self._moves(rungs, layer, 0)
+            moves = self._moves(rungs, layer, None)
             saved = -moves.cost
             if excess:
                 saved = np.array([excess - self._excess(moves.applied(k, rungs)) for k in range(len(moves.cost))])
@@ -158,16 +154,15 @@ class Landscape:
                 best, found = slope.max(), (moves, int(slope.argmax()))
         return found
 
-    def _moves(self, rungs: Rungs, layer: int, reach: int) -> _Moves:
-        """A layer's moves by so many rungs up and down; all down to the foot where reach is 0."""
+    def _moves(self, rungs: Rungs, layer: int, reach: int | None) -> _Moves:
+        """A layer's moves by up to `reach` rungs either way; None for all moves down, to the foot of the ladders."""
         places = tuple(dict.fromkeys(self._layers[layer]))
-        ends = [
-            range(max(0, rungs[place] - reach), min(rungs[place] + reach + 1, len(self._ladders[place])))
-            if reach
-            else range(rungs[place], len(self._ladders[place]))
+        up, down = (0, self._depth) if reach is None else (reach, reach)
+        spans = [
+            range(max(0, rungs[place] - up), min(rungs[place] + down + 1, len(self._ladders[place])))
             for place in places
-        ]
-        to = np.stack([each.ravel() for each in np.meshgrid(*ends, indexing="ij")], axis=1)
+        ]  # fmt: skip
+        to = np.stack([each.ravel() for each in np.meshgrid(*spans, indexing="ij")], axis=1)
         to = to[(to != [rungs[place] for place in places]).any(axis=1)]
         noise = sum(self._noise[place][to[:, k]] - self._noise[place][rungs[place]] for k, place in enumerate(places))
         return _Moves(layer, places, to, self._difference(rungs, places, to), np.asarray(noise))

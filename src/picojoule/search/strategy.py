@@ -34,8 +34,9 @@ class Trial:
 
 @dataclass(frozen=True)
 class Decision:
-    """What a site got and why: the formats tried, in order, of which the last may have failed the floor.
+    """What a site got and why: the formats tried, from the most bits to the least.
 
+    The one it got held the floor, and the next fewer bits failed it, where there are such and they were tried.
     `site` is `*` where all sites were tried together.
     """
 
