@@ -26,7 +26,7 @@ import picojoule as pj
 from picojoule import units
 from picojoule.energy import Platform
 from picojoule.errors import UnreachableFloorError
-from picojoule.jobs.models import load_model
+from picojoule.models import load_model
 
 BITS = tuple(range(2, 9))
 """What the toolkit chooses from; it has no quantiser of 1 bit."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import picojoule as pj
 from picojoule import data, units
 from picojoule.errors import UnreachableFloorError
-from picojoule.jobs.models import load_model
+from picojoule.models import load_model
 
 
 def main() -> None:

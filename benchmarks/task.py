@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from picojoule import data
 from picojoule.data import Splits, split
-from picojoule.jobs.models import load_model
+from picojoule.models import load_model
 from picojoule.network import Network, capture
 
 

@@ -18,6 +18,6 @@ def test_every_verb_explains_itself(run: Run) -> None:
 
 
 def test_the_zoo_without_a_checkpoint_is_remarked_on(run: Run) -> None:
-    done = run("search", "lenet5", "--data", "digits")
+    done = run("search", "lenet5", "--data", "digits", "--resize", "12", "--device", "none")
     assert "'lenet5' is a network of the zoo with fresh random weights" in done.err
     assert done.code == 2  # digits are 8 by 8

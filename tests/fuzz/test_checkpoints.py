@@ -17,7 +17,7 @@ from safetensors.torch import save as save_tensors
 from tests.fuzz.mutations import damaged, examples, mutated, refused
 from torch import nn
 
-from picojoule.jobs.models import load_checkpoint
+from picojoule.models import load_checkpoint
 
 KINDS = ("zip", "legacy", "safetensors")
 

@@ -24,7 +24,7 @@ from picojoule import data, load
 from picojoule.calibration import Ranges
 from picojoule.energy import Platform
 from picojoule.errors import PicojouleError
-from picojoule.jobs.models import load_checkpoint
+from picojoule.models import load_checkpoint
 from picojoule.network import Network, float_module
 from picojoule.plan import Plan
 

@@ -11,10 +11,10 @@ from picojoule.cli import options, screen
 from picojoule.energy import Platform
 from picojoule.errors import InputError, UnreachableFloorError
 from picojoule.jobs.demo import demo as run_demo
-from picojoule.jobs.models import load_model
 from picojoule.jobs.progress import Progress
 from picojoule.jobs.search import search as run_search
 from picojoule.jobs.setup import Ways
+from picojoule.models import load_model
 from picojoule.report import tables
 from picojoule.search import Result
 
@@ -103,10 +103,10 @@ def search(
     folder = out or free_folder(Path("runs") / _folder_name(model, strategy), asked, platform)
     with screen.work(), screen.progress(quiet=json) as listener:
         listener(Progress("reading the model and the data"))
-        network = load_model(model, checkpoint, seed)
+        loaded = options.load_data(data, mean, std, resize)
+        network = load_model(model, checkpoint, seed, loaded.shape, loaded.classes)
         if ":" not in model and checkpoint is None and not json:
             screen.remark(f"'{model}' is a network of the zoo with fresh random weights; give its own by --checkpoint")
-        loaded = options.load_data(data, mean, std, resize)
         try:
             result = run_search(
                 network, loaded, keep=keeps, platform=platform, metric=metric, time_budget=budget, seed=seed,

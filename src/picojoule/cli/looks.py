@@ -9,9 +9,9 @@ import typer
 from picojoule import files, units, zoo
 from picojoule.cli import options, screen
 from picojoule.errors import InputError
-from picojoule.jobs.models import load_model
 from picojoule.jobs.price import price
 from picojoule.jobs.progress import Progress
+from picojoule.models import load_model
 from picojoule.network import Network, capture
 from picojoule.plan import Plan
 from picojoule.report import reference, tables
@@ -34,15 +34,15 @@ def inspect(
     """Show a network's layers, MACs and sizes, and what cannot be quantised."""
     with screen.work(), screen.progress(quiet=json) as listener:
         listener(Progress("reading the model"))
-        module = load_model(model, checkpoint)
-        if data is None and resize is not None:
-            raise InputError("--resize changes the data, and none is given; give --data too")
         if data is not None:
-            example = options.load_data(data, None, None, resize).held_out.x[:1]
-        elif ":" not in model:
-            example = zoo.example(model)
-        else:
+            loaded = options.load_data(data, None, None, resize)
+            module, example = load_model(model, checkpoint, 0, loaded.shape, loaded.classes), loaded.held_out.x[:1]
+        elif resize is not None:
+            raise InputError("--resize changes the data, and none is given; give --data too")
+        elif ":" in model:
             raise InputError("give --data, so that the shape of the network's input is known")
+        else:
+            module, example = load_model(model, checkpoint), zoo.example(model)
         listener(Progress("capturing the network"))
         network = capture(module, example)
     if json:
@@ -70,8 +70,8 @@ def energy(
     asked = Plan.load(plan)
     with screen.work(), screen.progress(quiet=json) as listener:
         listener(Progress("reading the model and the data"))
-        module = load_model(model, checkpoint, seed)
         loaded = options.load_data(data, mean, std, resize)
+        module = load_model(model, checkpoint, seed, loaded.shape, loaded.classes)
         priced = price(module, loaded, asked, platform, rescale, observer, signed, seed, listener)
     if priced.energy is None:
         raise InputError(

@@ -96,6 +96,16 @@ class Loaded:
                 f"{self.held_out.shape}; they must agree"
             )
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one sample."""
+        return self.held_out.shape
+
+    @property
+    def classes(self) -> int:
+        """The largest label of all samples plus one."""
+        return max(part.classes for part in (self.train, self.held_out) if part is not None)
+
 
 @dataclass(frozen=True, eq=False)
 class Splits:

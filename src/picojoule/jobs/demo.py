@@ -9,9 +9,9 @@ from torch.nn.functional import cross_entropy
 
 from picojoule import data, files, zoo
 from picojoule.data import Samples
-from picojoule.jobs.models import load_checkpoint
 from picojoule.jobs.progress import Listener, Progress, silent
 from picojoule.jobs.search import search
+from picojoule.models import load_checkpoint
 from picojoule.search import Result
 
 KEEP = (0.99, 1.0, 0.95, 0.9)

@@ -19,8 +19,7 @@ from picojoule import files
 from picojoule.data import Splits
 from picojoule.energy import Platform
 from picojoule.errors import InputError, UnreachableFloorError
-from picojoule.evaluate import METRICS, Metric, check_keep, check_labels
-from picojoule.jobs.metric import choose
+from picojoule.evaluate import METRICS, Metric, check_keep, check_labels, chosen
 from picojoule.jobs.progress import Listener, Meter, silent
 from picojoule.jobs.run import Run
 from picojoule.jobs.setup import Ways, check_about, set_up
@@ -85,7 +84,7 @@ def search(
     folder = None if out is None else Path(out)
     if folder is not None:
         files.check_place(folder)
-    scored, name, identity = choose(metric)
+    scored, name, identity = chosen(metric)
     meter = Meter(listener)
     setup = set_up(model, data, ways.ranges, platform, seed, splits, device, meter)
     if identity in METRICS:

@@ -22,9 +22,9 @@ from picojoule.data import Loaded, Splits, as_loaded, split
 from picojoule.energy import Platform, Sparsity
 from picojoule.errors import DataError, InputError, check_type
 from picojoule.evaluate import Accuracy, Tally, check_labels, measure_sparsity, scores
-from picojoule.jobs.models import load_model
 from picojoule.jobs.progress import Listener, Meter, Stage, silent
 from picojoule.jobs.setup import BASELINES, Setup, check_about, check_device, set_up
+from picojoule.models import load_model
 from picojoule.network import Network
 from picojoule.plan import Plan
 from picojoule.quantize import quantize
@@ -88,7 +88,7 @@ def train(
         module = Trainable(begun.captured, begun.plan, begun.ranges)
     else:
         bits, activation = 4 if bits is None and plan is None else bits, activation or "relu"
-        module = trainable(_model(model, seed), course.samples.x, bits, plan, activation)
+        module = trainable(_model(model, loaded, seed), course.samples.x, bits, plan, activation)
     _check_labels(module.network, loaded)
     splits = split(loaded, seed=seed)
     training = Stage("training", course.epochs, course.steps * recipe.batch, "epochs")
@@ -111,14 +111,14 @@ def train(
     return result
 
 
-def _model(model: nn.Module | Network | str | None, seed: int) -> nn.Module | Network:
-    """The model; where a text names it, its first weights are drawn from the seed."""
+def _model(model: nn.Module | Network | str | None, loaded: Loaded, seed: int) -> nn.Module | Network:
+    """The model; where a text names it, its first weights are drawn from the seed, and the zoo's fit the data."""
     if not isinstance(model, str):
         assert model is not None
         return model
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        return load_model(model, seed=seed)
+        return load_model(model, None, seed, loaded.shape, loaded.classes)
 
 
 class _Job:

@@ -75,6 +75,15 @@ def create(name: str, seed: int = 0, input_shape: Sequence[int] | None = None, c
         return entry.build(shape, entry.widths, classes)
 
 
+def classes(name: str) -> int:
+    """How many classes the network was published for.
+
+    Raises:
+        InputError: no such network.
+    """
+    return _entry(name).classes
+
+
 def example(name: str, input_shape: Sequence[int] | None = None) -> Tensor:
     """One input of zeros for the network, for instance `[1, 1, 28, 28]` for `lenet5`.
 

@@ -1,4 +1,4 @@
-"""Where a model comes from: the user's own code or the zoo, and its weights from a file that cannot run code."""
+"""A model's weights from a file that cannot run code."""
 
 import pickle
 import warnings
@@ -10,51 +10,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from picojoule import files, zoo
-from picojoule.errors import FileError, InputError
-from picojoule.jobs.checkpoint import check_torch_file
-from picojoule.userref import call, resolve
+from picojoule import files
+from picojoule.errors import FileError
+from picojoule.models.pickles import check_torch_file
 
 _SAVE = "save model.state_dict() with torch.save, or as safetensors"
-
-
-def load_model(reference: str, checkpoint: Path | str | None = None, seed: int = 0) -> nn.Module:
-    """The model that MODEL names: `package.module:callable`, `path.py:callable`, or a network of the zoo.
-
-    The callable is the user's own code and runs as such. A zoo network has fresh weights by `seed` unless a checkpoint
-    is given: safetensors, or a torch file that loads with `weights_only`; a nested `state_dict` and names that begin
-    with `module.` are understood.
-
-    Raises:
-        InputError: nothing of that name, the callable fails or returns something else than a module.
-        FileError: the checkpoint cannot be read, or is of another network.
-    """
-    if ":" in reference:
-        if isinstance(made := resolve(reference), nn.Module):
-            raise InputError(
-                f"model '{reference}' is a {type(made).__name__}, already made; give a function that returns it"
-            )
-        model = call(reference)
-        if not isinstance(model, nn.Module):
-            raise InputError(
-                f"model '{reference}' returned {type(model).__name__}; give a function that returns a torch.nn.Module"
-            )
-    elif reference.endswith(".py"):
-        raise InputError(
-            f"model '{reference}' names a file; give the function in it that returns the model, as '{reference}:NAME'"
-        )
-    else:
-        model = _of_the_zoo(reference, seed)
-    if checkpoint is not None:
-        load_checkpoint(model, Path(checkpoint))
-    return model
-
-
-def _of_the_zoo(name: str, seed: int) -> nn.Module:
-    try:
-        return zoo.create(name, seed=seed)
-    except InputError as error:
-        raise InputError(f"{error}; a network of your own is path.py:function") from error
 
 
 def load_checkpoint(model: nn.Module, path: Path) -> None:

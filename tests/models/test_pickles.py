@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from picojoule.jobs.checkpoint import check_torch_file
+from picojoule.models.pickles import check_torch_file
 
 
 @pytest.mark.parametrize("zipped", [True, False])

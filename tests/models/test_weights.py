@@ -1,8 +1,7 @@
-"""Where a model comes from: the user's code, the zoo, and checkpoints that cannot run code."""
+"""Checkpoints, of which none can run code."""
 
 import pickle
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +10,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from picojoule.errors import FileError, InputError
-from picojoule.jobs.models import load_checkpoint, load_model
-
-CODE = """
-from torch import nn
-
-def net():
-    return nn.Linear(2, 3)
-
-def words():
-    return "no module"
-
-def fails():
-    raise RuntimeError("no weights\\nhere")
-
-class Net(nn.Linear):
-    def __init__(self):
-        super().__init__(4, 5)
-
-made = nn.Linear(2, 3)
-"""
+from picojoule.errors import FileError
+from picojoule.models import load_checkpoint
 
 
 class Payload:
@@ -56,65 +36,9 @@ def same(one: nn.Module, other: nn.Module) -> bool:
 
 
 @pytest.fixture
-def code(tmp_path: Path) -> Path:
-    path = tmp_path / "nets.py"
-    path.write_text(CODE)
-    return path
-
-
-@pytest.fixture
 def weights() -> dict[str, Tensor]:
     """Weights that a fresh `build(2)` does not have."""
     return build(1).state_dict()
-
-
-class TestLoadModel:
-    def test_a_network_of_the_zoo_by_seed(self) -> None:
-        model = load_model("lenet-300-100", seed=3)
-        assert same(model, load_model("lenet-300-100", seed=3))
-        assert not same(model, load_model("lenet-300-100", seed=4))
-
-    def test_a_function_and_a_class_of_a_file(self, code: Path) -> None:
-        assert isinstance(load_model(f"{code}:net"), nn.Linear)
-        model = load_model(f"{code}:Net")
-        assert isinstance(model, nn.Linear)
-        assert (model.in_features, model.out_features) == (4, 5)
-
-    def test_a_function_of_a_module(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        package = tmp_path / "users_package"
-        package.mkdir()
-        (package / "__init__.py").write_text("")
-        (package / "nets.py").write_text(CODE)
-        monkeypatch.chdir(tmp_path)
-        try:
-            assert isinstance(load_model("users_package.nets:net"), nn.Linear)
-        finally:
-            for name in ("users_package", "users_package.nets"):
-                sys.modules.pop(name, None)
-
-    def test_with_a_checkpoint(self, code: Path, tmp_path: Path) -> None:
-        state = {"weight": torch.ones(3, 2), "bias": torch.zeros(3)}
-        save_file(state, tmp_path / "w.safetensors")
-        model = load_model(f"{code}:net", tmp_path / "w.safetensors")
-        assert torch.equal(model.state_dict()["weight"], torch.ones(3, 2))
-
-    @pytest.mark.parametrize(
-        ("reference", "text"),
-        [
-            ("lenet6", "network 'lenet6' is not known; give one of lenet5, lenet-300-100, resnet20, ds-cnn"),
-            ("{file}:words", "model '{file}:words' returned str; give a function that returns a torch.nn.Module"),
-            ("{file}:fails", "'{file}:fails' raised RuntimeError at line 11 of '{file}': no weights here"),
-            ("{file}:nothing", "'{file}' has no 'nothing'; it has 'net', 'words', 'fails', 'Net'"),
-            ("nowhere.py:net", "'nowhere.py:net': there is no file 'nowhere.py'"),
-            ("no_such_module:net", "'no_such_module:net': there is no module 'no_such_module'"),
-            ("{file}", "model '{file}' names a file; give the function in it that returns the model, as '{file}:NAME'"),
-            ("{file}:", "'{file}:' names no function"),
-            ("{file}:made", "model '{file}:made' is a Linear, already made; give a function that returns it"),
-        ],
-    )
-    def test_what_is_no_model(self, code: Path, reference: str, text: str) -> None:
-        with pytest.raises(InputError, match=re.escape(text.format(file=code))):
-            load_model(reference.format(file=code))
 
 
 class TestCheckpoints:
