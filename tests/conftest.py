@@ -5,9 +5,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
+
+if TYPE_CHECKING:
+    from tests.explore.server import Server
 
 # One thread: with more, tiny networks wait for each other at every step, 14 times longer on a busy machine.
 torch.set_num_threads(1)
@@ -31,6 +35,22 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Pat
     folder = tmp_path_factory.mktemp("unpacked")
     subprocess.run([sys.executable, str(shared_data / "unpack.py"), str(folder)], check=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator["Server"]:
+    """One PostgreSQL server for all tests. Absent, they are skipped, or fail if all tests are required."""
+    from tests.explore.server import Server
+
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        reason = "needs PostgreSQL (Debian: apt install postgresql)"
+        if os.environ.get("PICOJOULE_REQUIRE_ALL") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    server = Server(found[-1].parent)
+    yield server
+    server.remove()
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from picojoule.errors import InputError, PicojouleError, UnreachableFloorError
 from picojoule.evaluate import Accuracy
 from picojoule.formats import Format
 from picojoule.formats import parse as format
+from picojoule.jobs.explore import explore
 from picojoule.jobs.search import search
 from picojoule.jobs.train import train
 from picojoule.network import Network, capture
@@ -45,6 +46,7 @@ __all__ = [
     "calibrate",
     "capture",
     "energy",
+    "explore",
     "format",
     "load",
     "quantize",

@@ -3,6 +3,7 @@
     PicojouleError                 one clear line: the thing, the layer or key, what to do
     ├── InputError                 bad input of any kind; the command line exits with 2
     │   ├── FileError              a file that is missing, unreadable, malformed or of another version
+    │   │   └── InUseError         a folder that another job is at work in
     │   ├── FormatError            a format text that names no format, or a value a format cannot encode
     │   ├── CaptureError           a model that cannot be captured
     │   ├── PlanError              a plan that does not fit the network
@@ -26,6 +27,10 @@ class InputError(PicojouleError):
 
 class FileError(InputError):
     """A file is missing, unreadable, malformed or of another version."""
+
+
+class InUseError(FileError):
+    """Another job is at work in a folder."""
 
 
 class FormatError(InputError):

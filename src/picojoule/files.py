@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from picojoule.errors import FileError
+from picojoule.errors import FileError, InUseError
 
 try:
     import fcntl
@@ -107,7 +107,8 @@ def claimed(folder: Path) -> Iterator[None]:
     Where the file system has no locks, there is no claim.
 
     Raises:
-        FileError: the folder cannot be made or read, or another job holds it.
+        InUseError: another job holds it.
+        FileError: the folder cannot be made or read.
     """
     check_place(folder)
     try:
@@ -120,7 +121,7 @@ def claimed(folder: Path) -> Iterator[None]:
             _lock(handle)
         except BlockingIOError as error:
             told = f"another search is at work in '{folder}'; wait until it ends, or choose another folder"
-            raise FileError(told) from error
+            raise InUseError(told) from error
         except OSError:  # no locks here
             pass
         yield

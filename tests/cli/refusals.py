@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from safetensors.torch import save_file
 from tests.jobs import small
 from torch import nn
 
 from picojoule.energy import Platform
+from picojoule.explore import study
 from picojoule.training import Recipe
 
 MODELS = """
@@ -398,6 +400,10 @@ def write(folder: Path) -> None:
     (folder / "begun").mkdir()
     facts = json.dumps({"version": 1, "about": {}, "epochs": 1, "folded": False, "notes": {}})
     save_file({"module/x": torch.zeros(1)}, folder / "begun" / "training.safetensors", {"picojoule.training": facts})
+    for name, version in (("other", 1), ("newer", 2)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(study, "VERSION", version)
+            study.Study.open(folder / f"{name}.sqlite", {"data": "of another kind"})
     (folder / "later").mkdir()
     with closing(sqlite3.connect(folder / "later" / "journal.sqlite")) as journal:
         journal.executescript("CREATE TABLE evaluations (plan TEXT); PRAGMA user_version = 99")
@@ -537,6 +543,8 @@ TAMPERED: list[tuple[Callable[[Path], object], str]] = [
 """Changes of a run folder `run`, and what `picojoule report run` says of it."""
 
 FULL = "the journal '...' cannot be used: database or disk is full; free some space, and the same command goes on"
+GONE = "study '...' does not answer: ...; what is trained is kept, and the same command goes on once it does"
+WITHOUT = "explore needs optuna; install picojoule[explore]"
 UNHEARD = "cannot write the output: No space left on device"
 CLAIMED = "another search is at work in '...'; wait until it ends, or choose another folder"
 TAKEN = "'...' exists and is no report of picojoule's; give another place with --out"

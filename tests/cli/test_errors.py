@@ -14,6 +14,7 @@ from tests.cli.conftest import Run
 
 import picojoule as pj
 from picojoule import files
+from picojoule.explore import study
 from picojoule.search import journal
 
 
@@ -32,13 +33,13 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def there(run: Run, odd: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Run a command in that folder, which must then be as it was, but for the journals of searches that had begun."""
+    """Run a command in that folder, which must then be as it was, but for the journals and studies that had begun."""
     monkeypatch.chdir(odd)
     before = {path: path.stat() for path in odd.rglob("*")}
     yield run
     shutil.rmtree(odd / "__pycache__", ignore_errors=True)
     for left in [path for path in odd.rglob("*") if path.is_file() and path not in before]:
-        assert left.name.startswith("journal.sqlite")
+        assert left.name.startswith(("journal.sqlite", "study.sqlite"))
         left.unlink()
     shutil.rmtree(odd / "runs", ignore_errors=True)
     assert {path: (was.st_size, was.st_mtime_ns) for path, was in before.items() if path.is_file()} == {
@@ -108,6 +109,20 @@ class TestRunFolders:
         opened = journal._open
         monkeypatch.setattr(journal, "_open", cramped)
         assert fits(run("search", model, "--data", data, "--out", "run", "--json").refused(), refusals.FULL)
+
+    EXPLORE = ("explore", "lenet-300-100", "--width", "0.05", "--recipe", "short", "--bits", "4", "--json", "--data")
+
+    def test_a_study_that_does_not_answer(self, run: Run, odd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def away(*_: object, **__: object) -> None:
+            raise OSError("no route to host")
+
+        monkeypatch.setattr(study, "PATIENCE", 0.0)
+        monkeypatch.setattr("optuna.storages.RDBStorage.get_all_trials", away)
+        assert fits(run(*self.EXPLORE, odd / "both.npz").refused(), refusals.GONE)
+
+    def test_without_what_a_sweep_needs(self, run: Run, odd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "optuna", None)
+        assert run(*self.EXPLORE, odd / "both.npz").refused() == refusals.WITHOUT
 
     def test_a_page_replaces_nothing_of_the_users(self, run: Run, folder: Path, tmp_path: Path) -> None:
         (tmp_path / "mine.html").write_text("mine")

@@ -13,6 +13,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "errors.md").read_text()
 TESTED = {heading: [message for _, message in found] for heading, found in refusals.cases().items()}
 TESTED["The run folder"] += [
     refusals.FULL,
+    refusals.GONE,
+    refusals.WITHOUT,
     refusals.UNHEARD,
     refusals.CLAIMED,
     refusals.TAKEN,

@@ -3,14 +3,17 @@
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Run
+from tests.report import sweep as by_hand
 
 import picojoule as pj
 from picojoule import units, zoo
 from picojoule.energy import platforms
+from picojoule.report import study
 from picojoule.report.document import document
 from picojoule.report.page import page
 
@@ -162,6 +165,46 @@ class TestReport:
         assert program == "picojoule"
         assert run(*words).code == 0
         assert (out / "result.json").read_bytes() == before
+
+
+class TestReportOfASweep:
+    @pytest.fixture
+    def sweep(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "sweep"
+        folder.mkdir()
+        (folder / "study.json").write_text(by_hand.sweep().to_json())
+        return folder
+
+    def test_it_shows_the_tables_and_writes_the_page(self, run: Run, sweep: Path) -> None:
+        done = run("report", sweep)
+        assert (done.code, done.err) == (0, "")
+        assert "small, middle, large on digits: recipe short, 3 epochs, platform moons2017" in done.out.splitlines()
+        assert "large-1bit-seed2: failed, the loss is not finite; give a lower learning rate" in done.out.splitlines()
+        assert done.out.splitlines()[-1] == f"The page is {sweep / 'report.html'}"
+        expected = page(study.document(str(sweep), by_hand.sweep()))
+        assert (sweep / "report.html").read_text() == expected
+        assert run("report", sweep / "study.json", "--out", "elsewhere.html").code == 0
+        assert Path("elsewhere.html").read_text() == expected
+
+    def test_its_document(self, run: Run, sweep: Path) -> None:
+        done = run("report", sweep, "--json")
+        assert (done.code, done.err) == (0, "")
+        assert json.loads(done.out) == study.document(str(sweep), by_hand.sweep())
+        assert not (sweep / "report.html").exists()
+
+    def test_it_stands_alone(self, run: Run, sweep: Path, folder: Path, tmp_path: Path) -> None:
+        told = f"'{sweep}' is a sweep, which has a page of its own; give it alone"
+        assert run("report", folder, sweep).refused() == told
+        second = shutil.copytree(sweep, tmp_path / "second")
+        assert run("report", sweep, second, "--json").refused() == told
+        assert run("report", sweep, sweep / "study.json").code == 0  # the same one
+
+    def test_what_is_no_study_is_refused_in_one_line(self, run: Run, sweep: Path) -> None:
+        (sweep / "report.html").write_text("mine")
+        assert run("report", sweep).refused().startswith(f"'{sweep / 'report.html'}' exists and is no report")
+        assert (sweep / "report.html").read_text() == "mine"
+        (sweep / "study.json").write_text("{}")
+        assert str(sweep / "study.json") in run("report", sweep).refused()
 
 
 class TestReference:

@@ -1,5 +1,6 @@
 """Plans, ranges, zeros, platforms and format texts made wrong: refused by an error of ours, or read and rewritten."""
 
+import io
 import random
 from collections.abc import Callable
 from typing import Any
@@ -7,14 +8,19 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from tests.fuzz.mutations import damaged, examples, mutated, refused
 from tests.plan.networks import forked
 
 from picojoule.calibration import Ranges
 from picojoule.energy import Platform, Sparsity, energy, platforms
 from picojoule.errors import FileError
+from picojoule.evaluate import Accuracy
+from picojoule.explore import Cost, Exploration, Point, Trial
 from picojoule.formats import families, parse
 from picojoule.plan import Plan
+from picojoule.report import study
+from picojoule.report.page import page
 
 PLAN = Plan.parse({"*": "fixed8", "stem.weights": "binary", "f[ci].*": "fixed3", "left.inputs": "float32"}).to_json()
 RANGES = (
@@ -23,10 +29,21 @@ RANGES = (
     '"shift": [0.25, -1e-9, 0.0]}}}'
 )
 ZEROS = Sparsity({"stem.inputs": 0.25, "stem.weights": 0.0}).to_json()
+STUDY = Exploration(
+    {"platform": "moons2017", "platform_toml": Platform.load("moons2017").to_toml(), "networks": ["a"], "epochs": 2},
+    {("a", bits): Cost(100, 20 * bits, 9, {"moons2017": pj, "envision": None}) for bits, pj in ((2, 3.5), (8, 7.0))},
+    (
+        *(Trial(3 * bits + seed, Point("a", bits, seed), "complete", ((2.5, 0.2), (1.5, 0.5)), Accuracy(90 + seed, 100),
+                Accuracy(89, 100), 1.5, "", "host:7")
+          for bits in (2, 8) for seed in (0, 1)),
+        Trial(2, Point("a", 2, 9), "failed", (), None, None, 0.5, "diverged", "host:8"),
+    ),
+).to_json()  # fmt: skip
 READERS: dict[str, tuple[Callable[[bytes], Any], str]] = {
     "plan": (Plan.from_json, PLAN),
     "ranges": (Ranges.from_json, RANGES),
     "zeros": (Sparsity.from_json, ZEROS),
+    "study": (lambda text: Exploration.parse(text, "study.json"), STUDY),
 }
 
 
@@ -43,6 +60,18 @@ def test_a_document(name: str, chance: random.Random) -> None:
         assert read(written).to_json().encode() == written
         if isinstance(found, Plan):
             refused(lambda: found.expand(forked()[1]))
+
+
+@examples(200)
+@given(chance=st.randoms(use_true_random=False))
+def test_all_that_follows_from_a_study(chance: random.Random) -> None:
+    """Its tables and its page: whatever its settings, its platforms and its networks are called."""
+    content = mutated(chance, STUDY.encode())
+    if (found := refused(lambda: Exploration.parse(content, "study.json"))) is not None:
+        Console(file=io.StringIO(), width=200).print(study.tables(found))
+        assert "</html>" in page(study.document("sweep", found))
+        for platform in found.platforms:
+            assert all(each >= 0 for bits in found.bits for each in found.ratios(platform, bits))
 
 
 @examples(100)

@@ -253,7 +253,10 @@ class TestRefusals:
             ({"bits": 0}, "bits 0 cannot be trained at; give 1 to 16, or 32 for floating point"),
             ({"bits": 17}, "bits 17 cannot be trained at; give 1 to 16, or 32 for floating point"),
             ({"epochs": 0}, "epochs 0 cannot be trained for; give a whole number of at least 1"),
-            ({"recipe": "slow"}, "recipe 'slow' is not known; choose one of finetune, modern, published, short, or "),
+            (
+                {"recipe": "slow"},
+                "recipe 'slow' is not known; choose one of finetune, modern, published, short, sweep, or ",
+            ),
             ({"activation": "gelu"}, "activation 'gelu' is not known; choose one of relu, hardtanh"),
             ({"model": None}, "there is nothing to train; give a model, or a run to start from"),
             ({"bits": 3, "plan": Plan.parse({"*": "fixed4"})}, "a plan says the bits of every site; give either that"),

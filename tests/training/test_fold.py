@@ -10,8 +10,8 @@ from picojoule.formats import Binary, Fixed, Float32
 from picojoule.network import capture
 from picojoule.plan import Plan
 from picojoule.quantize import quantize
+from picojoule.quantize.biases import accumulator_steps
 from picojoule.training import Trainable, trainable, whole_biases
-from picojoule.training.fold import accumulator_steps
 
 
 def settled(kind: type[nn.Module], bits: int, seed: int = 0) -> Trainable:
@@ -119,5 +119,5 @@ def test_steps_of_sums() -> None:
     sites = {site: Range((0,), signed=site.endswith("weights")) for site in network.sites}
     sites["conv.inputs"] = Range((1,), signed=False)
     steps = accumulator_steps(network, plan, Ranges(sites, network.input_shape))
-    assert steps == {"conv.weights": 2**-3 * 2**-7, "hidden.weights": 2**-4, "fc.weights": None}
+    assert steps == {"conv": 2**-3 * 2**-7, "hidden": 2**-4, "fc": None}
     assert {type(format) for format in plan.formats.values()} == {Fixed, Binary, Float32}

@@ -62,7 +62,7 @@ def test_strict(old: str, new: str, said: str, tmp_path: Path, monkeypatch: pyte
 
 
 def test_unknown() -> None:
-    told = "recipe 'fast' is not known; choose one of finetune, modern, published, short, or give a .toml file"
+    told = "recipe 'fast' is not known; choose one of finetune, modern, published, short, sweep, or give a .toml file"
     with pytest.raises(InputError, match=f"^{re.escape(told)}$"):
         Recipe.load("fast")
 

@@ -1,13 +1,16 @@
 """Latent weights and batch norm, as they are tapped into a network."""
 
+import copy
 from collections.abc import Callable
 
 import pytest
 import torch
+from tests.training import nets
 from torch import Tensor, nn
 
 from picojoule.formats import Binary, Fixed, Float32, Format
-from picojoule.training import Latent, Norm
+from picojoule.quantize import quantize
+from picojoule.training import Latent, Norm, Trainable, trainable
 from picojoule.training.taps import LEAST_GAMMA
 
 Optimizer = Callable[[list[Tensor]], torch.optim.Optimizer]
@@ -108,3 +111,23 @@ class TestNorm:
         norm.norm.weight.data = torch.tensor([-3.0, 0.5])
         norm(torch.randn(4, 2))
         assert norm.norm.weight.tolist() == [LEAST_GAMMA, 0.5]
+
+
+@pytest.mark.parametrize("kind", [nets.Residual, nets.Chain])
+def test_batch_norm_may_be_made_torchs_synchronised_one(kind: type[nn.Module]) -> None:
+    """Where each process sees a part of the batch. Only GPUs exchange anything; alone it is batch norm as ever."""
+    plain = nets.trained(trainable(nets.made(kind), nets.train().x, 4), 5)
+    synchronised = nn.SyncBatchNorm.convert_sync_batchnorm(copy.deepcopy(plain))
+    assert not any(isinstance(each, nn.BatchNorm1d | nn.BatchNorm2d) for each in synchronised.modules())
+    x = nets.train().x[:64]
+    with torch.no_grad():
+        assert torch.equal(synchronised(x), plain(x))
+    nets.trained(plain, 5)
+    nets.trained(synchronised, 5)
+    assert isinstance(plain, Trainable)
+    assert isinstance(synchronised, Trainable)
+    with torch.no_grad():
+        torch.testing.assert_close(synchronised(x), plain(x))
+        expected = plain.folded().eval()(x)
+        assert torch.equal(synchronised.folded().eval()(x), expected)
+        assert torch.equal(quantize(*synchronised.deployed())(x), quantize(*plain.deployed())(x))

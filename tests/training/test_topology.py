@@ -118,9 +118,9 @@ def test_the_images_range_is_found(scale: float, offset: float, wanted: Range) -
 def test_reached() -> None:
     network = topology.with_activation(captured(nets.Chain), topology.plan_at(captured(nets.Chain), 1), "relu")
     layers = dict(topology.layer_nodes(network))
-    assert topology.reached(network, layers["conv"].name) == ("hidden.inputs",)
-    assert topology.reached(network, layers["hidden"].name) == ("fc.inputs",)
-    assert topology.reached(network, layers["fc"].name) is None  # the output itself
+    assert reached(network, layers["conv"].name) == ("hidden.inputs",)
+    assert reached(network, layers["hidden"].name) == ("fc.inputs",)
+    assert reached(network, layers["fc"].name) is None  # the output itself
     residual = captured(nets.Residual)
     layers = dict(topology.layer_nodes(residual))
-    assert topology.reached(residual, layers["left"].name) is None  # a sum
+    assert reached(residual, layers["left"].name) is None  # a sum

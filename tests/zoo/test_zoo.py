@@ -210,3 +210,75 @@ def test_sizes_are_bounded(name: str) -> None:
 
 def test_the_largest_name_is_understood_without_building_it() -> None:
     assert zoo.example("qnn-16x4096-16x4096-16x4096").shape == (1, 3, 32, 32)
+
+
+class TestScaled:
+    @pytest.mark.parametrize(
+        ("name", "width", "depth", "made"),
+        [
+            ("lenet5", 1, 1, "lenet5"),
+            ("lenet5", 1.0, 1, "lenet5"),
+            ("lenet5", "0.5", 1, "lenet5-x0.5"),
+            ("lenet5", 0.333, 1, "lenet5-x0.333"),
+            ("lenet5", "1/3", 1, "lenet5-x0.3333"),
+            ("lenet5", 2**0.5, 1, "lenet5-x1.4142"),
+            ("lenet5", 16, 1, "lenet5-x16"),
+            ("lenet5-x1.0", 1, 1, "lenet5"),
+            ("lenet5-x0.5", 2, 1, "lenet5"),
+            ("lenet5-x0.1", 3, 1, "lenet5-x0.3"),  # 0.1 * 3 is another number in floating point
+            ("lenet5-x8", 0.5, 1, "lenet5-x4"),
+            ("ds-cnn-x0.25", 0.25, 1, "ds-cnn-x0.0625"),
+            ("qnn-1x64-2x64-3x128", 1, 1, "qnn-1x64-2x64-3x128"),
+            ("qnn-1x64-2x64-3x128", 0.333, 2, "qnn-2x21-4x21-6x43"),
+            ("qnn-1x3-1x5-1x7", 0.5, 16, "qnn-16x2-16x2-16x4"),  # ties go to even numbers
+            ("qnn-1x3-1x5-1x7", 0.0001, 1, "qnn-1x1-1x1-1x1"),
+            ("qnn-1x256-1x256-1x256", 16, 1, "qnn-1x4096-1x4096-1x4096"),
+        ],
+    )
+    def test_names(self, name: str, width: float | str, depth: int, made: str) -> None:
+        assert zoo.scaled(name, width, depth) == made
+        assert zoo.scaled(made) == made
+        zoo.example(made)
+
+    @pytest.mark.parametrize("name", zoo.names())
+    @pytest.mark.parametrize("width", [0.05, 0.5, 1.25])
+    def test_networks_are_that_wide(self, name: str, width: float) -> None:
+        layers = [
+            [each.weight.shape[0] for each in network.modules() if isinstance(each, nn.Conv2d | nn.Linear)]
+            for network in (zoo.create(name), zoo.create(zoo.scaled(name, width)))
+        ]
+        assert len(layers[0]) == len(layers[1])
+        assert layers[1] == [*(max(1, round(each * width)) for each in layers[0][:-1]), layers[0][-1]]
+
+    def test_depth_is_the_number_of_convolutions_of_each_block(self) -> None:
+        plain, deep = (
+            zoo.create(zoo.scaled("qnn-1x4-2x4-1x8", depth=depth), input_shape=(1, 8, 8)) for depth in (1, 3)
+        )
+        sizes = [[module.weight.shape[0] for module in each.modules() if isinstance(module, nn.Conv2d)]
+                 for each in (plain, deep)]  # fmt: skip
+        assert sizes == [[4, 4, 4, 8], [4] * 9 + [8] * 3]
+
+    def test_there_and_back_is_the_same_network(self) -> None:
+        for name in ("lenet5", "resnet20"):
+            assert zoo.scaled(zoo.scaled(name, 0.5), 2) == name
+            assert counts(zoo.scaled(f"{name}-x2", 0.5)) == counts(name)
+
+    @pytest.mark.parametrize(
+        ("name", "width", "depth", "said"),
+        [
+            ("lenet6", 1, 1, "network 'lenet6' is not known; give one of lenet5, "),
+            ("net.py:f", 1, 1, "network 'net.py:f' is not known; give one of lenet5, "),
+            ("lenet5", 1, 2, "network 'lenet5' has one depth; only those of the family qnn-NxF-NxF-NxF have others"),
+            ("lenet5-x4", 8, 1, "network 'lenet5-x32' cannot be that wide; give a width above 0, up to 16"),
+            ("lenet5", 0.00001, 1, "network 'lenet5-x0' cannot be that wide; give a width above 0, up to 16"),
+            ("qnn-1x512-1x1-1x1", 16, 1, "network 'qnn-1x8192-1x16-1x16' is too large; a block has at most 16 "),
+            ("qnn-1x1-9x1-1x1", 1, 2, "network 'qnn-2x1-18x1-2x1' is too large; a block has at most 16 convolutions"),
+            *[("lenet5", width, 1, f"width {width} cannot be had; give one above 0, up to 16")
+              for width in (0, -0.5, 16.01, "", "a", "nan", "1/0", float("nan"), float("inf"), -float("inf"))],
+            *[("qnn-1x1-1x1-1x1", 1, depth, f"depth {depth} cannot be had; give a whole number of at least 1")
+              for depth in (0, -1, 1.5, "2", True)],
+        ],
+    )  # fmt: skip
+    def test_what_cannot_be_had(self, name: str, width: float | str, depth: Any, said: str) -> None:
+        with pytest.raises(InputError, match=f"^{re.escape(said)}"):
+            zoo.scaled(name, width, depth)

@@ -2,22 +2,27 @@
 
 import json as json_text
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.console import RenderableType
 
 from picojoule import files, units, zoo
 from picojoule.cli import options, screen
 from picojoule.errors import InputError
+from picojoule.explore import Exploration
+from picojoule.explore.exploration import FILE as SWEEP
 from picojoule.jobs.price import price
 from picojoule.jobs.progress import Progress
 from picojoule.models import load_model
 from picojoule.network import Network, capture
 from picojoule.plan import Plan
-from picojoule.report import reference, tables
-from picojoule.report.document import VERSION, document
+from picojoule.report import reference, study, tables
+from picojoule.report.document import document
 from picojoule.report.page import GENERATOR, page
 from picojoule.search import Result
+
+RESULT = "result.json"
 
 OptionalData = Annotated[
     str | None, typer.Option("--data", metavar="DATA", help="Data to take the input's shape from; as for search.")
@@ -89,25 +94,40 @@ def energy(
 
 
 def report(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Run folders.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Run folders, or one of a sweep.")],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE.html", help="The page; else report.html in the one folder.")
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Show finished runs again: tables here, and a page for the browser, of several runs side by side."""
-    places = [folder.parent if folder.name == "result.json" else folder for folder in folders]
-    results = {str(place): Result.load(place) for place in places}
-    drawn = document(results)
+    """Show finished runs or a sweep again: tables here, and a page for the browser, of several runs side by side."""
+    named = (folder.parent if folder.name in (RESULT, SWEEP) else folder for folder in folders)
+    places = list(dict.fromkeys(named))
+    sweeps = [place for place in places if (place / SWEEP).exists() and not (place / RESULT).exists()]
+    if sweeps and len(places) > 1:
+        raise InputError(f"'{sweeps[0]}' is a sweep, which has a page of its own; give it alone")
+    drawn, shown = _swept(places[0]) if sweeps else _ran(places)
     if json:
-        screen.plain(files.dump("report", VERSION, drawn))
+        screen.plain(files.dump(drawn["picojoule"], drawn["version"], drawn))
         return
-    target = out or (places[0] if len(results) == 1 else Path()) / "report.html"
+    target = out or (places[0] if len(places) == 1 else Path()) / "report.html"
     _check_replaceable(target)
-    for name, result in results.items():
-        screen.show(*([f"{name}\n"] if len(results) > 1 else []), tables.result(result), "")
+    screen.show(*shown)
     files.write_bytes(target, page(drawn).encode())
     screen.show(f"The page is {target}")
+
+
+def _ran(places: list[Path]) -> tuple[dict[str, Any], list[RenderableType]]:
+    """The document of some runs, and what to show of them."""
+    results = {str(place): Result.load(place) for place in places}
+    parts = [[f"{name}\n"] * (len(results) > 1) + [tables.result(each), ""] for name, each in results.items()]
+    return document(results), [part for some in parts for part in some]
+
+
+def _swept(place: Path) -> tuple[dict[str, Any], list[RenderableType]]:
+    """The document of a sweep, and what to show of it."""
+    found = Exploration.load(place)
+    return study.document(str(place), found), [study.tables(found), ""]
 
 
 def _check_replaceable(target: Path) -> None:

@@ -12,6 +12,7 @@ import typer
 
 import picojoule
 from picojoule.cli import jobs, looks, screen
+from picojoule.cli.explore import explore
 from picojoule.cli.train import train
 from picojoule.errors import PicojouleError
 
@@ -39,7 +40,11 @@ def main(
     """Accuracy floor in, minimum energy out: the fewest bits a neural network needs on a small device."""
 
 
-for verb in (jobs.demo, jobs.search, train, looks.inspect, looks.energy, looks.report, looks.formats, looks.platforms):
+VERBS = (
+    jobs.demo, jobs.search, train, explore,
+    looks.inspect, looks.energy, looks.report, looks.formats, looks.platforms,
+)  # fmt: skip
+for verb in VERBS:
     app.command()(verb)
 
 
@@ -64,26 +69,31 @@ def _one_line(text: str) -> str:
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
+LISTED = {"explore": ("--bits", "--width", "--depth", "--seed"), "": ("--keep",)}
+"""The options of a verb that take several values."""
+
+
 def spread(arguments: list[str]) -> list[str]:
-    """Repeat `--keep` before each of its values, so that `--keep 1.0 0.99` may be written as one would say it.
+    """Repeat an option that takes several values before each, so that `--keep 1.0 0.99` may be written as one says it.
 
     >>> spread(["search", "--keep", "1.0", "0.99", "--json"])
     ['search', '--keep', '1.0', '--keep', '0.99', '--json']
     """
+    several = LISTED["explore"] if arguments[:1] == ["explore"] else LISTED[""]
     result: list[str] = []
     rest = list(arguments)
     while rest:
         argument = rest.pop(0)
         option, equals, first = argument.partition("=")
-        values = list(takewhile(_is_number, rest)) if option == "--keep" else []
+        values = list(takewhile(_is_number, rest)) if option in several else []
         del rest[: len(values)]
-        values = [first, *values] if option == "--keep" and equals else values
-        result += [part for value in values for part in ("--keep", value)] or [argument]
+        values = [first, *values] if option in several and equals else values
+        result += [part for value in values for part in (option, value)] or [argument]
     return result
 
 
 def _is_number(text: str) -> bool:
-    return text.replace(".", "", 1).isdigit()
+    return all(part.replace(".", "", 1).isdigit() for part in text.split(","))
 
 
 if __name__ == "__main__":

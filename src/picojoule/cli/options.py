@@ -1,12 +1,17 @@
 """The options that several verbs share, and how their texts are read."""
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from picojoule.data import Loaded, Prepare, load
 from picojoule.errors import InputError
+
+T = TypeVar("T", int, float)
+
+_PICOJOULES = {"p": 1.0, "n": 1e3, "u": 1e6, "µ": 1e6, "m": 1e9}
 
 Model = Annotated[
     str, typer.Argument(metavar="MODEL", help="package.module:callable, path.py:callable, or a network of the zoo.")
@@ -95,6 +100,36 @@ def size(option: str, text: str | None) -> int | None:
     if not (digits.isascii() and digits.isdigit()):
         raise InputError(f"{option} '{text}' is not understood; give bytes, such as 4096, 64k or 2M")
     return int(digits) * scale
+
+
+def energy(text: str | None) -> float | None:
+    """`400nJ`, `1.5uJ` or `900 pJ` in pJ.
+
+    Raises:
+        InputError: none of these forms.
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"([\d.]+) ?([pnuµm])J", text)
+    try:
+        pj = float(found[1]) * _PICOJOULES[found[2]] if found else 0.0
+    except ValueError:
+        pj = 0.0
+    if not 0 < pj < float("inf"):
+        raise InputError(f"--below '{text}' is not understood; give an energy such as 400nJ or 1.5uJ")
+    return pj
+
+
+def numbers(option: str, texts: list[str], kind: type[T]) -> list[T]:
+    """Numbers that were given one by one or with commas between.
+
+    Raises:
+        InputError: one of them is no number of that kind.
+    """
+    try:
+        return [kind(part) for text in texts for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"{option} '{' '.join(texts)}' is not understood; give numbers such as 1 2 4") from None
 
 
 def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:

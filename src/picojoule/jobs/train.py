@@ -7,7 +7,7 @@ decides anything here.
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +36,9 @@ from picojoule.training import Checkpoint, Course, Deployed, Epoch, Recipe, Trai
 CHECKPOINT = "training.safetensors"
 BATCH = 250
 
+Curve = Sequence[tuple[float, float]]
+"""The loss and the share of right answers of each epoch, on the samples as they were trained on."""
+
 
 def train(
     model: nn.Module | Network | str | None,
@@ -52,6 +55,7 @@ def train(
     device: str | torch.device = "cpu",
     out: Path | str | None = None,
     listener: Listener = silent,
+    watch: Callable[[Curve], None] | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> Result:
     """Train a network at `bits` (1 to 16, at first 4; 32 is floating point) or at a plan, and measure what it became.
@@ -63,7 +67,9 @@ def train(
 
     `data` is anything `picojoule.data.as_loaded` takes, with samples to train on. With `out` a checkpoint is kept there
     after each epoch, from which the same call goes on, and the run folder is written in the end. The result's baselines
-    are those of the network that training started from, or without one of the trained network itself.
+    are those of the network that training started from, or without one of the trained network itself. `watch` gets the
+    loss and accuracy of each epoch so far after every one, when its checkpoint is kept; what it raises ends the
+    training.
 
     Raises:
         InputError: anything the user gave that cannot be used; or the training diverged.
@@ -89,14 +95,14 @@ def train(
     else:
         bits, activation = 4 if bits is None and plan is None else bits, activation or "relu"
         module = trainable(_model(model, loaded, seed), course.samples.x, bits, plan, activation)
-    _check_labels(module.network, loaded)
+    check_classes(module.network, loaded)
     splits = split(loaded, seed=seed)
     training = Stage("training", course.epochs, course.steps * recipe.batch, "epochs")
     measuring = Stage("measuring", 1, (1 + len(BASELINES)) * (len(splits.search) + len(splits.report)) / 3)
     meter.expect(training, measuring)
     with nullcontext() if folder is None else files.claimed(folder):
         job = _Job(course, module, splits, meter, None if folder is None else folder / CHECKPOINT)
-        deployed = job.trained(training).deployed()
+        deployed = job.trained(training, watch).deployed()
         if begun is None:
             deployed = deployed._replace(network=whole_biases(*deployed))
         meter.begin(measuring)
@@ -128,9 +134,9 @@ class _Job:
         self._course, self._module, self._splits, self._meter, self._path = course, module, splits, meter, path
         self._about = _about(module, course)
         self._optimizer = course.recipe.optimizer_of(module)
-        self.notes: dict[str, Any] = {}
+        self.notes: dict[str, Any] = {"curve": []}
 
-    def trained(self, stage: Stage) -> Trainable:
+    def trained(self, stage: Stage, watch: Callable[[Curve], None] | None) -> Trainable:
         """The module at the end of the course, without batch norm."""
         course = self._course
         done = self._resume()
@@ -141,12 +147,14 @@ class _Job:
             if number == course.fold_at:
                 self._fold()
             epoch = course.run(self._module, self._optimizer, number, self._heard)
-            self.notes |= {"loss": epoch.loss, "accuracy": epoch.accuracy}
+            self.notes["curve"] = [*self.notes["curve"], [epoch.loss, epoch.accuracy]]
             if self._path is not None:
                 folded = not self._module.has_norms
                 now = Checkpoint.of(self._module, self._optimizer, self._about, number + 1, folded, self.notes)
                 now.save(self._path)
             self._meter.heard()
+            if watch is not None:
+                watch([(loss, accuracy) for loss, accuracy in self.notes["curve"]])
         self._fold()
         return self._module
 
@@ -252,7 +260,7 @@ def _course(loaded: Loaded, recipe: Recipe, epochs: int | None, seed: int, devic
     return Course(loaded.train, recipe, recipe.epochs if epochs is None else epochs, seed, str(device))
 
 
-def _check_labels(network: Network, loaded: Loaded) -> None:
+def check_classes(network: Network, loaded: Loaded) -> None:
     """Refuse labels that have no output, and outputs that are no sample's label."""
     assert loaded.train is not None
     for part in (loaded.train, loaded.held_out):

@@ -1,7 +1,8 @@
 """Make a network run at a plan: `Quantizer`, straight-through gradients, `quantize()`."""
 
+from picojoule.quantize.biases import layers_by_node, settled
 from picojoule.quantize.choice import Choice, choices, shifted_biases
 from picojoule.quantize.quantize import quantize
 from picojoule.quantize.quantizer import Quantizer
 
-__all__ = ["Choice", "Quantizer", "choices", "quantize", "shifted_biases"]
+__all__ = ["Choice", "Quantizer", "choices", "layers_by_node", "quantize", "settled", "shifted_biases"]

@@ -33,6 +33,7 @@ def document(runs: Mapping[str, Result]) -> dict[str, Any]:
     return {
         "picojoule": "report",
         "version": VERSION,
+        "title": " · ".join(rerun.title(result.settings) for result in runs.values()),
         "formats": {text: _format(format) for text, format in sorted(used.items())},
         "runs": [_run(name, result) for name, result in runs.items()],
     }

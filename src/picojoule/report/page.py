@@ -1,4 +1,4 @@
-"""One self-contained HTML page from a document of runs.
+"""One self-contained HTML page from a document of runs, or of a sweep.
 
 The assets beside this file and the data are put into one text. The page's content security policy allows that very
 script and style, by their hashes, and nothing else: no request leaves the page, and no text of a run becomes markup.
@@ -19,21 +19,29 @@ GENERATOR = '<meta name="generator" content="picojoule'
 """What every page says of itself near its beginning, and by which one is known again."""
 
 _ASSETS = Path(__file__).parent / "assets"
-_SCRIPTS = ("dom", "table", "chart", "curve", "front", "layers", "histogram", "decisions", "runs", "main")
-"""The parts of the one script, in order: what the others are made of comes first, and `main` begins the work."""
+_SHARED = ("dom", "table", "chart", "plane", "page")
+_PAGES = {
+    "report": ("run", ("curve", "front", "layers", "histogram", "decisions", "runs", "main")),
+    "study-report": ("study", ("front", "levels", "trials", "main")),
+}
+"""By kind of document: the folder of its sections, and the scripts there. A page's one script is the shared ones and
+these, in order: what others are made of comes first, and `main` begins the work."""
 _INERT = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 """Characters of JSON's texts that could end the element they stand in, as JSON's own escapes."""
 
 
 def page(document: Mapping[str, Any]) -> str:
     """The page's whole text, in ASCII but for the assets; the same document gives the same text."""
-    style, script = _read("page.css"), _script()
+    folder, own = _PAGES[document["picojoule"]]
+    names = (*_SHARED, *(f"{folder}/{name}" for name in own))
+    style, script = _read("page.css"), "\n".join(_read(f"{name}.js") for name in names)
     return Template(_read("page.html")).substitute(
         generator=f"{GENERATOR} {version('picojoule')}",
         policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'",
-        title=_inert(" · ".join(str(run["title"]) for run in document["runs"])),
+        title=_inert(document["title"]),
         style=style,
+        sections=_read(f"{folder}/sections.html"),
         data=json.dumps(document, allow_nan=False, separators=(",", ":")).translate(_INERT),
         script=script,
     )
@@ -47,10 +55,6 @@ def _inert(text: str) -> str:
 @cache
 def _read(name: str) -> str:
     return (_ASSETS / name).read_text(encoding="utf-8")
-
-
-def _script() -> str:
-    return "\n".join(_read(f"{name}.js") for name in _SCRIPTS)
 
 
 def _hash(text: str) -> str:

@@ -35,7 +35,7 @@ def points(found: Result) -> Table:
 
     `lost` are the samples that the float network has right and the plan has not, `gained` the other way round.
     """
-    table = _table(
+    table = columns(
         "keep",
         "floor",
         "energy",
@@ -75,7 +75,7 @@ def points(found: Result) -> Table:
 
 def layers(network: Network, point: OperatingPoint) -> Table:
     """One row per layer: what its inputs and weights are stored in, their zeros, and its energy by part."""
-    table = _table(
+    table = columns(
         "layer", "MACs", "inputs", "range", "zeros", "weights", "range", "zeros",
         "compute", "weights", "activations", "DRAM", "energy", left=(0, 2, 5),
     )  # fmt: skip
@@ -101,7 +101,7 @@ def layers(network: Network, point: OperatingPoint) -> Table:
 
 def energies(report: EnergyReport) -> Table:
     """One row per layer of an energy report."""
-    table = _table("layer", "MACs", "passes", "input bits", "weight bits", "compute", "weights", "activations", "DRAM",
+    table = columns("layer", "MACs", "passes", "input bits", "weight bits", "compute", "weights", "activations", "DRAM",
                    "energy", "share")  # fmt: skip
     for layer in report.layers.values():
         parts = (layer.compute_pj, layer.weights_pj, layer.activations_pj, layer.dram_pj, layer.total_pj)
@@ -124,7 +124,7 @@ def energies(report: EnergyReport) -> Table:
 
 def network(captured: Network) -> RenderableType:
     """A network: its layers with MACs and sizes, and what cannot be quantised."""
-    table = _table("layer", "kind", "inputs read", "MACs", "weights", "biases", "inputs", "outputs", left=(0, 1, 2))
+    table = columns("layer", "kind", "inputs read", "MACs", "weights", "biases", "inputs", "outputs", left=(0, 1, 2))
     for layer in captured.layers:
         table.add_row(
             layer.name,
@@ -216,7 +216,8 @@ def _ratio(point: OperatingPoint, baseline: OperatingPoint | None) -> str:
     return f"{point.energy.total_pj / baseline.energy.total_pj:.3f}"
 
 
-def _table(*columns: str, left: tuple[int, ...] = (0, 1)) -> Table:
+def columns(*columns: str, left: tuple[int, ...] = (0, 1)) -> Table:
+    """An empty table without lines; the columns in `left` are of words, the others of numbers."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index in left else "right", overflow="fold")

@@ -146,7 +146,7 @@ class Result:
 
     def __repr__(self) -> str:
         shown = ", ".join(
-            f"keep {point.label}: {point.report.value:.2%}"
+            f"{'' if point.keep is None else 'keep '}{point.label}: {point.report.value:.2%}"
             + ("" if point.energy is None else f" at {units.energy(point.energy.total_pj)}")
             for point in self.points
         )

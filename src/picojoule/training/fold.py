@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from picojoule.calibration import OBSERVERS, Range, Ranges, Statistics
-from picojoule.formats import EXPONENT_LIMIT, Binary, Format
+from picojoule.formats import EXPONENT_LIMIT, Format
 from picojoule.network import Network, NetworkModule
 from picojoule.plan import Plan
-from picojoule.quantize import Choice, shifted_biases
+from picojoule.quantize import Choice, settled, shifted_biases
+from picojoule.quantize.biases import accumulator_steps, is_threshold
 from picojoule.training import topology
 from picojoule.training.taps import Norm
 
@@ -51,8 +52,8 @@ def fold_norms(module: NetworkModule, plan: Plan, ranges: Ranges) -> tuple[Netwo
         norm = module.tap(f"{layer}.outputs")
         assert isinstance(norm, Norm)
         scale, mean, offset = norm.affine()
-        weights, format, step = tensors[site.tensor], plan.formats[site.name], steps[site.name]
-        if step is not None and _is_threshold(module.network, plan, node.name):
+        weights, format, step = tensors[site.tensor], plan.formats[site.name], steps[layer]
+        if step is not None and is_threshold(module.network, plan, node.name):
             exponents = _powers(scale)
             threshold = _floor(offset / scale - mean, step)
             tensors[site.tensor], bias = _scaled(weights, exponents), _scaled(threshold, exponents)
@@ -65,45 +66,8 @@ def fold_norms(module: NetworkModule, plan: Plan, ranges: Ranges) -> tuple[Netwo
 
 
 def whole_biases(network: Network, plan: Plan, ranges: Ranges) -> Network:
-    """The network with every bias a whole number of the steps in which its layer's sums go, so that sums are integers.
-
-    Where nothing but signs sees the sum, that changes nothing. Layers with an operand in floating point are left alone.
-    """
-    tensors = dict(network.tensors)
-    steps = accumulator_steps(network, plan, ranges)
-    for layer, node in topology.layer_nodes(network):
-        site = network.layer(layer).weights
-        step, name = steps[site], network.biases.get(site)
-        if step is not None and name is not None:
-            bias, each = tensors[name].double(), step * _power(ranges.sites[site].exponents)
-            whole = _floor(bias, each) if _is_threshold(network, plan, node.name) else (bias / each).round() * each
-            tensors[name] = whole.float()
-    return replace(network, tensors=tensors)
-
-
-def accumulator_steps(network: Network, plan: Plan, ranges: Ranges) -> dict[str, float | None]:
-    """By site of weights the step in which sums go where the weights' exponents are 0; None where it is not even."""
-    found = {}
-    for layer in network.layers:
-        inputs = ranges.sites[layer.inputs]
-        one, other = _step(plan.formats[layer.weights], True), _step(plan.formats[layer.inputs], inputs.signed)
-        found[layer.weights] = one * other * 2.0 ** inputs.exponents[0] if one and other else None
-    return found
-
-
-def _step(format: Format, signed: bool) -> float:
-    """What all numbers of a format are multiples of; 0 where there is nothing."""
-    if not format.rounds:
-        return 0.0
-    members = format.grid(signed)
-    least = float(members[members != 0].abs().min())
-    return least if bool(((members / least).frac() == 0).all()) else 0.0
-
-
-def _is_threshold(network: Network, plan: Plan, name: str) -> bool:
-    """Whether nothing but signs sees a layer's sums."""
-    seen_by = topology.reached(network, name)
-    return bool(seen_by) and all(isinstance(plan.formats[site], Binary) for site in seen_by or ())
+    """The network with every bias a whole number of the steps in which its layer's sums go; ranges without shifts."""
+    return settled(network, plan, ranges).network
 
 
 def _floor(bias: Tensor, step: float | Tensor) -> Tensor:

@@ -21,8 +21,6 @@ FILL = 0.5
 """The largest of a layer's weights at first: far from the ends, so that they can grow, and not all zero at 2 bits."""
 
 _RECTIFIERS = ("aten.relu.default", "aten.relu6.default", "aten.hardtanh.default")
-_MONOTONE = ops.VIEW | {"max_pool1d", "max_pool2d", "hardtanh"}
-"""Operations that give the same whether a sign is taken before or after them."""
 _KEEPS_SIGN = ops.VIEW | frozenset(
     "max_pool1d max_pool2d avg_pool1d avg_pool2d adaptive_avg_pool1d adaptive_avg_pool2d mean sum add cat".split()
 )
@@ -111,23 +109,6 @@ def unit_ranges(network: Network, plan: Plan, x: Tensor) -> Ranges:
         else:
             sites[site.name] = Range((0,), signed=site.kind == "weights" or not _rectified(network, site.tensor))
     return Ranges(sites, network.input_shape)
-
-
-def reached(network: Network, name: str) -> tuple[str, ...] | None:
-    """The sites through which alone a value is seen, unchanged but for maxima; None where anything else sees it."""
-    sites = {site.tensor: site.name for site in network.sites.values()}
-    if name in sites:
-        return (sites[name],)
-    if name == network.output:
-        return None
-    found: list[str] = []
-    for reader in network.nodes:
-        if name in reader.refs():
-            through = reached(network, reader.name) if _short(reader) in _MONOTONE else None
-            if through is None:
-                return None
-            found += through
-    return tuple(dict.fromkeys(found))
 
 
 def _next_sites(network: Network, name: str) -> set[str]:

@@ -4,6 +4,6 @@ Each at any width, `resnet20-x0.5`, and for inputs and classes of any number. No
 data's part.
 """
 
-from picojoule.zoo.zoo import classes, create, example, names
+from picojoule.zoo.zoo import classes, create, example, names, scaled
 
-__all__ = ["classes", "create", "example", "names"]
+__all__ = ["classes", "create", "example", "names", "scaled"]

@@ -75,6 +75,38 @@ def create(name: str, seed: int = 0, input_shape: Sequence[int] | None = None, c
         return entry.build(shape, entry.widths, classes)
 
 
+def scaled(name: str, width: float | str | Fraction = 1, depth: int = 1) -> str:
+    """The name of a network that many times as wide and as deep; only those of the family `qnn-…` have depths.
+
+    A name has its width to four decimals.
+
+    >>> scaled("qnn-1x64-2x64-1x128", width=0.5, depth=2), scaled("lenet5", "0.25"), scaled("resnet20-x0.5", 2)
+    ('qnn-2x32-4x32-2x64', 'lenet5-x0.25', 'resnet20')
+
+    Raises:
+        InputError: no such network, one too large, or a depth of one that has none.
+    """
+    try:
+        by = Fraction(str(width))
+    except (ValueError, ZeroDivisionError):  # such as nan
+        by = Fraction(0)
+    if not 0 < by <= _WIDEST:
+        raise InputError(f"width {width} cannot be had; give one above 0, up to {_WIDEST}")
+    if not (type(depth) is int and depth >= 1):
+        raise InputError(f"depth {depth} cannot be had; give a whole number of at least 1")
+    _entry(name)
+    if (blocks := qnn.blocks(name)) is not None:
+        made = "qnn-" + "-".join(f"{count * depth}x{max(1, round(filters * by))}" for count, filters in blocks)
+    elif depth != 1:
+        raise InputError(f"network '{name}' has one depth; only those of the family qnn-NxF-NxF-NxF have others")
+    else:
+        found = _SCALED.fullmatch(name)
+        base, factor = (found[1], Fraction(found[2]) * by) if found else (name, by)
+        made = base if factor == 1 else f"{base}-x{float(round(factor, 4)):g}"
+    _entry(made)
+    return made
+
+
 def classes(name: str) -> int:
     """How many classes the network was published for.
 

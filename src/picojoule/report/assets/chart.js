@@ -24,7 +24,7 @@ function evenTicks(low, high, wanted) {
 }
 
 function powerTicks(low, high, wanted) {
-  for (const factors of [[1, 2, 5], [1, 3], [1]]) {
+  for (const factors of [[1, 1.5, 2, 3, 5, 7], [1, 2, 5], [1, 3], [1]]) {
     const ticks = [];
     for (let exponent = Math.floor(Math.log10(low)); 10 ** exponent <= high; exponent += 1) {
       ticks.push(...factors.map((factor) => factor * 10 ** exponent).filter((tick) => tick >= low && tick <= high));

@@ -1,7 +1,6 @@
 // The page: what is selected, and the sections that follow from it. The selection stands in the address, so that a link
 // keeps it and the browser's Back goes to the one before.
 
-const report = JSON.parse(byId("document").textContent);
 const several = report.runs.length > 1;
 const state = { run: 0, points: report.runs.map(({ selected }) => selected), axis: "energy", layer: "" };
 
@@ -66,12 +65,6 @@ function drawChooser() {
     h("output", { for: "point-choice" }, `${energy(point.energy_pj)} · ${percent(point.report.value)}`));
 }
 
-function choice(title, id, names, chosen, act) {
-  const options = names.map((name, value) => h("option", { value, selected: value === chosen }, name));
-  const change = ({ target }) => act(Number(target.value));
-  return h("label", title, h("select", { id, "data-key": id, change }, options));
-}
-
 function drawHeadline() {
   const point = selected();
   const { title, strategy, platform, platform_title: told, network, facts } = run();
@@ -82,9 +75,8 @@ function drawHeadline() {
     : [size, strategy ? `${strategy} search` : "trained", where].join(" · "));
   fill(byId("headline-title"), several ? [mark(state.run), `${title}, `] : "At ", pointName(point));
   fill(slot("headline", "tiles"), tiles(point));
-  fill(slot("headline", "remarks"),
-    point.remarks.length > 0 && h("ul", { class: "remarks" }, point.remarks.map((text) => h("li", text))));
-  fill(slot("headline", "facts"), facts.map(([label, value]) => h("div", h("dt", label), h("dd", value))));
+  fill(slot("headline", "remarks"), remarkList(point.remarks));
+  fill(slot("headline", "facts"), factList(facts));
 }
 
 function tiles(point) {
@@ -97,11 +89,6 @@ function tiles(point) {
       `${figure(correct)} of ${count(total)} right`),
     floorTile(point),
   ];
-}
-
-function tile(label, { class: kind = "", tone = "" }, value, ...below) {
-  return h("div", { class: `tile ${kind}`, "data-tile": label },
-    h("p", label), h("p", { class: `value ${tone}` }, value), below.map((text) => h("p", text)));
 }
 
 function floorTile(point) {
@@ -133,41 +120,8 @@ function drawRest() {
     command("Python", python));
 }
 
-function command(title, text) {
-  return h("div", { class: "command" }, h("pre", h("code", words(text))), copyButton(`Copy ${title}`, () => text));
-}
-
-/** A line of code that breaks between its words only. */
-function words(text) {
-  return text.split(/( +)/).map((part) => part.trim() ? h("span", { class: "word" }, part) : part);
-}
-
-function drawData() {
-  const text = JSON.stringify(report, null, 1);
-  const area = h("textarea", { readonly: true, "aria-label": "The data as JSON", spellcheck: "false" });
-  const show = () => { area.value = text; };
-  fill(slot("data", "json"),
-    h("div", { class: "actions" },
-      copyButton("Copy JSON", () => text),
-      button("Download JSON", () => download("picojoule-report.json", "application/json", text))),
-    h("details", { toggle: show }, h("summary", `Show it (${Math.ceil(text.length / 1024)} KiB)`), area));
-}
-
-/** The theme: the reader's system's, until the button is pressed. */
-function theme() {
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  const { dataset } = document.documentElement;
-  const other = () => (dataset.theme ?? (system.matches ? "dark" : "light")) === "dark" ? "light" : "dark";
-  const name = () => { byId("theme").textContent = other() === "dark" ? "Dark theme" : "Light theme"; };
-  byId("theme").addEventListener("click", () => { dataset.theme = other(); name(); });
-  system.addEventListener("change", name);
-  name();
-}
-
 for (const id of ["runs", "bits"]) byId(id).hidden = !several;
 if (several) byId("bits").after(byId("headline"));
-theme();
-drawData();
 follow();
 draw();
 addEventListener("hashchange", () => { if (follow()) draw(); });
