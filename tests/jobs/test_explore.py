@@ -14,10 +14,10 @@ import picojoule as pj
 from picojoule.data import Loaded, Samples
 from picojoule.energy import Platform, energy
 from picojoule.errors import DataError, FileError, InputError, PlatformError
-from picojoule.explore import Exploration, Point, Trial
+from picojoule.explore import Exploration, Point, Study, Trial
 from picojoule.explore.exploration import FILE
-from picojoule.jobs import explore as job
 from picojoule.jobs.explore import STUDY, explore, prospect
+from picojoule.jobs.exploring import sweep, worker
 from picojoule.jobs.progress import Progress
 from picojoule.jobs.train import train
 from picojoule.plan import ram_bytes, weight_bytes
@@ -47,7 +47,7 @@ def swept(out: Path | str, **options: Any) -> Exploration:
     return explore(**given(out=out, **options))
 
 
-def foreseen(**options: Any) -> job.Prospect:
+def foreseen(**options: Any) -> sweep.Prospect:
     return prospect(**given(**options))
 
 
@@ -74,7 +74,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep of one network over three epochs in which nothing happened, and nothing was asked for hope."""
     place = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job, "hopeless", None)
+        patch.setattr(worker, "hopeless", None)
         swept(place, epochs=3, prune=False)
     return place
 
@@ -122,7 +122,7 @@ class TestResult:
     def test_the_same_again_trains_nothing(
         self, found: Exploration, place: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(job, "train", None)
+        monkeypatch.setattr(worker, "train", None)
         before = (place / FILE).read_bytes(), (place / "report.html").read_bytes()
         heard: list[Progress] = []
         again = swept(place, bits=BITS, seeds=[3], about={"data": "digits"}, listener=heard.append)
@@ -176,7 +176,7 @@ class TestTimeBudget:
     def taking(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
         """By network, how many seconds a training is foreseen to take."""
         seconds: dict[str, float] = {}
-        monkeypatch.setattr(job._Sweep, "seconds", lambda self, point: seconds[point.network])
+        monkeypatch.setattr(sweep.Sweep, "seconds", lambda self, point: seconds[point.network])
         return seconds
 
     def test_none_that_is_less_than_any_takes(self, taking: dict[str, float], tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ class TestFailures:
         assert again == both
 
     def test_who_is_hopeless_is_pruned(self, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(job, "hopeless", lambda curve, epochs, cheaper: len(curve) == 2)
+        monkeypatch.setattr(worker, "hopeless", lambda curve, epochs, cheaper: len(curve) == 2)
         pruned = swept(tmp_path, epochs=3)
         (trial,) = pruned.trials
         assert (trial.state, len(trial.curve)) == ("pruned", 2)
@@ -238,7 +238,7 @@ class TestFailures:
         self, grid: dict[str, Any], compared: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         seen: list[list[Any]] = []
-        monkeypatch.setattr(job, "hopeless", lambda curve, epochs, cheaper: bool(seen.append([*cheaper])))
+        monkeypatch.setattr(worker, "hopeless", lambda curve, epochs, cheaper: bool(seen.append([*cheaper])))
         done = swept(tmp_path, **grid)
         assert sorted(map(len, seen)) == compared
         curves = {each.point: each.curve for each in done.trials}
@@ -260,7 +260,7 @@ class TestSurvival:
             patch.setattr(Checkpoint, "save", saving)
             with pytest.raises(type(by)):
                 swept(out, epochs=3, bits=[4])
-        (trial,) = job.Study.open(out / STUDY, {}).trials()
+        (trial,) = Study.open(out / STUDY, {}).trials()
         return trial
 
     @pytest.mark.parametrize("at", [2, 3])

@@ -18,7 +18,7 @@ from tests.lives import Life
 
 import picojoule_command
 from picojoule.explore import Exploration, Study, study
-from picojoule.jobs import explore
+from picojoule.jobs.exploring import worker
 from picojoule.training import Checkpoint
 
 EPOCHS, POINTS = 3, 4
@@ -47,7 +47,7 @@ class Home:
         def work() -> None:
             os.chdir(self.folder)
             study.BEAT, study.GRACE, study.PATIENCE = 1, grace, patience
-            explore.POLL = 0.2
+            worker.POLL = 0.2
             Checkpoint.save = noted(Checkpoint.save, at or {})  # type: ignore[method-assign]
             arguments = ("explore", NETWORK, *OPTIONS, "--prune", "none", "--study", self.place, "--out", "sweep")
             sys.argv = ["picojoule", *map(str, arguments)]

@@ -1,0 +1,1 @@
+"""What an exploration is made of: the sweep that all trials have in common, and a worker at them."""
