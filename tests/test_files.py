@@ -199,7 +199,7 @@ class TestWritingTogether:
 class TestClaiming:
     def test_one_at_a_time(self, tmp_path: Path) -> None:
         folder = tmp_path / "a" / "b"
-        told = f"another search is at work in '{folder}'; wait until it ends, or choose another folder"
+        told = f"another job is at work in '{folder}'; wait until it ends, or choose another folder"
         for _ in range(2):
             with files.claimed(folder), pytest.raises(FileError, match=f"^{re.escape(told)}$"), files.claimed(folder):
                 pass
@@ -215,7 +215,7 @@ class TestClaiming:
         with Life(work, tmp_path) as life:
             while not life.out:
                 time.sleep(0.01)
-            with pytest.raises(FileError, match="another search is at work"), files.claimed(tmp_path / "run"):
+            with pytest.raises(FileError, match="another job is at work"), files.claimed(tmp_path / "run"):
                 pass
             life.signal(signal.SIGKILL)
             assert life.wait() == -signal.SIGKILL

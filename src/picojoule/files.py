@@ -120,7 +120,7 @@ def claimed(folder: Path) -> Iterator[None]:
         try:
             _lock(handle)
         except BlockingIOError as error:
-            told = f"another search is at work in '{folder}'; wait until it ends, or choose another folder"
+            told = f"another job is at work in '{folder}'; wait until it ends, or choose another folder"
             raise InUseError(told) from error
         except OSError:  # no locks here
             pass

@@ -546,5 +546,5 @@ FULL = "the journal '...' cannot be used: database or disk is full; free some sp
 GONE = "study '...' does not answer: ...; what is trained is kept, and the same command goes on once it does"
 WITHOUT = "explore needs optuna; install picojoule[explore]"
 UNHEARD = "cannot write the output: No space left on device"
-CLAIMED = "another search is at work in '...'; wait until it ends, or choose another folder"
+CLAIMED = "another job is at work in '...'; wait until it ends, or choose another folder"
 TAKEN = "'...' exists and is no report of picojoule's; give another place with --out"

@@ -1,6 +1,7 @@
 """A small trained network on scikit-learn's digits, for all tests that run whole jobs. Trained once per process."""
 
 import inspect
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -40,14 +41,20 @@ def digits() -> Loaded:
 @cache
 def trained() -> nn.Module:
     """The network, right on more than nine digits of ten."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model, train = Small(), digits().train
-        assert train is not None
-        optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-        for _ in range(12):
-            for chosen in torch.randperm(len(train)).split(50):
-                loss = cross_entropy(model(train.x[chosen]), train.y[chosen])
+    train = digits().train
+    assert train is not None
+    return fit(Small, train, rate=1e-2, epochs=12)
+
+
+def fit(build: Callable[[], nn.Module], samples: Samples, rate: float, epochs: int, seed: int = 0) -> nn.Module:
+    """A network trained by Adam in batches of 50, with torch's random state left as it was."""
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+        torch.manual_seed(seed)
+        model = build()
+        optimizer = torch.optim.Adam(model.parameters(), rate)
+        for _ in range(epochs):
+            for chosen in torch.randperm(len(samples)).split(50):
+                loss = cross_entropy(model(samples.x[chosen]), samples.y[chosen])
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()

@@ -23,7 +23,7 @@ from picojoule.jobs.progress import Progress
 
 ROOT = Path(__file__).parents[2]
 GOES_ON = "picojoule: stopped; the same command goes on from here\n"
-IN_USE = "another search is at work in 'run'; wait until it ends, or choose another folder"
+IN_USE = "another job is at work in 'run'; wait until it ends, or choose another folder"
 
 
 @pytest.fixture(scope="module", params=["greedy", "descent"])

@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 
 import torch
-from tests.jobs.small import Small, digits
+from tests.jobs.small import Small, digits, fit
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from picojoule import data, zoo
 from picojoule.calibration import Calibration, Settings
@@ -45,19 +44,10 @@ def loaded(name: str) -> Loaded:
 @cache
 def trained(name: str) -> nn.Module:
     """A network after a few epochs: `small`, `residual` or `lenet5`."""
-    with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        torch.manual_seed(1)
-        model = {"small": Small, "residual": Residual, "lenet5": lambda: zoo.create("lenet5")}[name]()
-        train = loaded(name).train
-        assert train is not None
-        optimizer = torch.optim.Adam(model.parameters(), 4e-3)
-        for _ in range(2 if name == "lenet5" else 12):
-            for chosen in torch.randperm(len(train)).split(50):
-                loss = cross_entropy(model(train.x[chosen]), train.y[chosen])
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-    return model.eval()
+    build = {"small": Small, "residual": Residual, "lenet5": lambda: zoo.create("lenet5")}[name]
+    train = loaded(name).train
+    assert train is not None
+    return fit(build, train, rate=4e-3, epochs=2 if name == "lenet5" else 12, seed=1)
 
 
 @cache

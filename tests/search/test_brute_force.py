@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from tests.formats.oracle import quantize_array
+from tests.jobs.small import fit
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (its customary name)
 
@@ -152,25 +153,11 @@ def same_plan(forward: Forward, model: nn.Module, splits: Splits, keep: str, mos
 
 
 @torch.enable_grad()
-def train(model: nn.Module, samples: Samples, epochs: int) -> nn.Module:
-    """Train in place, with torch's random state left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        optimizer = torch.optim.Adam(model.parameters(), 2e-3)
-        for _ in range(epochs):
-            for chosen in torch.randperm(len(samples)).split(50):
-                loss = F.cross_entropy(model(samples.x[chosen]), samples.y[chosen])
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-    return model.eval()
-
-
 @pytest.mark.parametrize(("keep", "differs"), [("0.9", None), ("0.98", "conv1.weights")])
 def test_lenet5_trained_on_5000_digits(keep: str, differs: str | None) -> None:
     loaded = data.load("mnist5k")
     assert loaded.train is not None
-    model = train(zoo.create("lenet5"), loaded.train, epochs=2)
+    model = fit(lambda: zoo.create("lenet5"), loaded.train, rate=2e-3, epochs=2)
     held_out = loaded.held_out
     splits = Splits(loaded.train.first(300), held_out.take(range(400)), held_out.take(range(400, 500)))
     assert same_plan(lenet5_of_the_zoo, model, splits, keep, 8) == differs
