@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from picojoule.calibration import Range
 from picojoule.network import Network, capture
 from picojoule.plan import Plan
+from picojoule.quantize.biases import reached
 from picojoule.training import topology, trainable
 
 

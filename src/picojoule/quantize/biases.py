@@ -1,7 +1,7 @@
 """Biases as whole numbers of the steps in which their layer's sums go: what makes a network one of integers.
 
-Such a step is that of the inputs times that of the weights. Where nothing but signs sees the sum, a bias is rounded down,
-which changes no sign; elsewhere to the nearest, half to even.
+Such a step is that of the inputs times that of the weights. Where nothing but signs sees the sum, a bias is rounded
+down, which changes no sign; elsewhere to the nearest, half to even.
 """
 
 from collections import Counter
