@@ -33,6 +33,7 @@ bench: $(VENV)/.demo runs/demo/lenet5-seed0.safetensors
 	$(BIN)/python benchmarks/fake_quantize.py
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/evaluation.py
+	$(BIN)/python benchmarks/integers.py
 	$(BIN)/python benchmarks/search.py $(DEMO)
 	$(BIN)/python benchmarks/against_mct.py $(DEMO)
 	$(BIN)/python benchmarks/floors.py $(DEMO) --samples 1000 --splits 5

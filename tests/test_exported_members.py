@@ -28,8 +28,10 @@ EXPECTED = [
     "calibrate",
     "capture",
     "energy",
+    "explore",
     "format",
     "load",
+    "lower",
     "quantize",
     "search",
     "train",
@@ -41,7 +43,7 @@ importlib.import_module(sys.argv[1])
 import picojoule
 for found in pkgutil.walk_packages(picojoule.__path__, "picojoule."):
     importlib.import_module(found.name)
-print(*(type(getattr(picojoule, name)).__name__ for name in ("search", "energy", "quantize")))
+print(*(type(getattr(picojoule, name)).__name__ for name in ("search", "energy", "quantize", "explore")))
 """
 
 
@@ -61,15 +63,15 @@ def test_functions_win_over_the_rooms_of_the_same_name() -> None:
     rooms = [found.name for found in pkgutil.walk_packages(picojoule.__path__, "picojoule.")]
     for room in rooms:
         importlib.import_module(room)
-    assert {"picojoule.search", "picojoule.energy", "picojoule.quantize"} <= set(rooms)
-    for name in ("search", "energy", "quantize"):
+    assert {"picojoule.search", "picojoule.energy", "picojoule.quantize", "picojoule.explore"} <= set(rooms)
+    for name in ("search", "energy", "quantize", "explore"):
         assert inspect.isfunction(getattr(picojoule, name)), name
 
 
 def test_functions_win_where_a_room_is_imported_first() -> None:
-    for room in ("picojoule.search", "picojoule.energy"):
+    for room in ("picojoule.search", "picojoule.energy", "picojoule.explore"):
         done = subprocess.run([sys.executable, "-c", WALK, room], capture_output=True, text=True, check=True)
-        assert done.stdout.split() == ["function"] * 3, room
+        assert done.stdout.split() == ["function"] * 4, room
 
 
 def test_the_rooms_stay_importable_by_their_names() -> None:

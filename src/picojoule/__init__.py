@@ -23,6 +23,7 @@ from picojoule.network import Network, capture
 from picojoule.plan import Plan
 from picojoule.quantize import quantize
 from picojoule.search import OperatingPoint, Result
+from picojoule.verify import lowered as lower
 
 __version__ = "0.1.0"
 
@@ -49,6 +50,7 @@ __all__ = [
     "explore",
     "format",
     "load",
+    "lower",
     "quantize",
     "search",
     "train",

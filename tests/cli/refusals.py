@@ -17,6 +17,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from tests.jobs import small
+from tests.models.onnx.graphs import helper, model, needed, node, onnx
 from torch import nn
 
 from picojoule.energy import Platform
@@ -370,6 +371,7 @@ def write(folder: Path) -> None:
     """Fill a folder with what cannot be used, beside a model and data that can."""
     small.write_model(folder)
     _write_data(folder)
+    _write_onnx(folder)
     for name, code in (("models", MODELS), ("sets", DATA), ("metrics", METRICS)):
         (folder / f"{name}.py").write_text(code)
     (folder / "syntax.py").write_text("def net(:\n    pass\n")
@@ -454,6 +456,60 @@ def _write_data(folder: Path) -> None:
     (folder / "cut" / "t10k-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01\0\0\0\x02\x01\x02")
     (folder / "cifar").mkdir()
     (folder / "cifar" / "test_batch.bin").write_bytes(b"abc")
+
+
+def _write_onnx(folder: Path) -> None:
+    """Each is one file with one thing wrong."""
+    needed()
+
+    def dense(*before: Any, shape: tuple[Any, ...] = ("n", 1, 8, 8), opset: int = 17) -> Any:
+        nodes = (*before, node("Flatten", "x", "f", name="flat"), node("MatMul", "f w", name="fc"))
+        return model(*nodes, shape=shape, constants={"w": np.ones((64, 10))}, opset=opset)
+
+    def changed(change: Callable[[Any], object]) -> Any:
+        made = dense()
+        change(made)
+        return made
+
+    def outside(location: str) -> Any:
+        def move(made: Any) -> None:
+            weights = made.graph.initializer[0]
+            weights.data_location = onnx.TensorProto.EXTERNAL
+            weights.external_data.add(key="location", value=location)
+
+        return changed(move)
+
+    other = helper.make_tensor_value_info("z", onnx.TensorProto.FLOAT, [1])
+    function = helper.make_function("own", "F", ["a"], ["b"], [node("Relu", "a", "b")], [helper.make_opsetid("", 17)])
+    sparse = onnx.SparseTensorProto(values=helper.make_tensor("s", onnx.TensorProto.FLOAT, [1], [1.0]))
+    loop = node("Loop", "x", "l", name="repeat")
+    models = {
+        "old": dense(opset=6),
+        "functions": changed(lambda made: made.functions.append(function)),
+        "long": changed(lambda made: made.graph.node.extend([made.graph.node[0]] * 10_001)),
+        "sparse": changed(lambda made: made.graph.sparse_initializer.append(sparse)),
+        "inputs": changed(lambda made: made.graph.input.append(other)),
+        "bytes": changed(lambda made: setattr(made.graph.input[0].type.tensor_type, "elem_type", 2)),
+        "line": dense(shape=(64,)),
+        "large": dense(shape=("n", 1, 2**20, 2**20)),
+        "sized": dense(shape=("n", 1, 12, 12)),
+        "loop": model(loop, node("Relu", "l"), shape=("n", 1, 8, 8)),
+        "quantised": model(node("DequantizeLinear", "x", name="q"), shape=("n", 1, 8, 8)),
+        "attribute": model(node("Conv", "x x", name="conv", colour=3), shape=("n", 1, 8, 8)),
+        "narrow": model(node("MatMul", "x w", name="fc"), shape=("n", 1, 8, 8), constants={"w": np.ones((5, 2))}),
+        "order": changed(lambda made: made.graph.node.insert(0, node("Relu", "y", "r", name="early"))),
+        "twice": changed(lambda made: made.graph.node.append(made.graph.node[0])),
+        "headless": changed(lambda made: setattr(made.graph.output[0], "name", "z")),
+        "texts": changed(lambda made: setattr(made.graph.initializer[0], "data_type", 8)),
+        "short": changed(lambda made: made.graph.initializer[0].dims.__setitem__(0, 65)),
+        "outside": outside("../w.bin"),
+        "missing": outside("w.bin"),
+        "constant": model(node("Constant", "", value_float=1.0), shape=("n", 1, 8, 8)),
+    }
+    for name, made in models.items():
+        (folder / f"{name}.onnx").write_bytes(made.SerializeToString())
+    (folder / "noise.onnx").write_bytes(b"noise")
+    (folder / "cut.onnx").write_bytes(dense().SerializeToString()[:-40])
 
 
 def _write_checkpoints(folder: Path) -> None:
@@ -544,6 +600,7 @@ TAMPERED: list[tuple[Callable[[Path], object], str]] = [
 
 FULL = "the journal '...' cannot be used: database or disk is full; free some space, and the same command goes on"
 GONE = "study '...' does not answer: ...; what is trained is kept, and the same command goes on once it does"
+NO_ONNX = "model 'old.onnx' needs the package onnx; install picojoule[onnx]"
 WITHOUT = "explore needs optuna; install picojoule[explore]"
 UNHEARD = "cannot write the output: No space left on device"
 CLAIMED = "another job is at work in '...'; wait until it ends, or choose another folder"

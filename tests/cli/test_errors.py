@@ -70,6 +70,13 @@ def test_what_is_no_command(there: Run, command: str, message: str) -> None:
     assert len(done.err.splitlines()) <= 4
 
 
+def test_without_what_onnx_needs(there: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [each for each in sys.modules if each.startswith("picojoule.models.onnx.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    assert there("search", "old.onnx", "--data", "few.npz").refused() == refusals.NO_ONNX
+
+
 def test_help(run: Run) -> None:
     done = run("--help")
     assert done.code == 0

@@ -11,6 +11,7 @@ from tests.cli.test_errors import fits
 
 PAGE = (Path(__file__).parents[2] / "docs" / "errors.md").read_text()
 TESTED = {heading: [message for _, message in found] for heading, found in refusals.cases().items()}
+TESTED["The model"].append(refusals.NO_ONNX)
 TESTED["The run folder"] += [
     refusals.FULL,
     refusals.GONE,

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import save as save_tensors
 from tests.fuzz.test_checkpoints import called, content, rezipped, text
 from tests.fuzz.test_data_files import npy, zipped
+from tests.models.onnx.graphs import hungry, needed
 
 READER = """
 import resource, sys
@@ -24,7 +25,7 @@ from picojoule import data, load
 from picojoule.calibration import Ranges
 from picojoule.energy import Platform
 from picojoule.errors import PicojouleError
-from picojoule.models import load_checkpoint
+from picojoule.models import load_checkpoint, load_model
 from picojoule.network import Network, float_module
 from picojoule.plan import Plan
 
@@ -35,8 +36,10 @@ def network(path):
 READERS = {
     "network": network,
     "checkpoint": lambda path: load_checkpoint(torch.nn.Linear(2, 3), Path(path)),
+    "onnx": lambda path: load_model(path)(torch.zeros(2, 2, 6, 7)),
     "plan": Plan.load, "ranges": Ranges.load, "platform": Platform.load, "data": data.load,
 }
+import onnx, picojoule.models.onnx.build
 torch.relu(torch.empty(1, device="meta"))  # modules that torch imports late, and takes for absent without memory
 torch.set_num_threads(1)
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -211,12 +214,17 @@ def archives() -> dict[str, bytes]:
     }
 
 
+def models() -> dict[str, bytes]:
+    needed()
+    return {name: made.SerializeToString() for name, made in hungry().items()}
+
+
 @pytest.mark.slow
 def test_small_files_that_ask_for_much(tmp_path: Path) -> None:
     files = [("network", "safetensors", networks()), ("checkpoint", "pt", checkpoints())]
     files += [("checkpoint", "safetensors", headers()), ("network", "safetensors", headers())]
     files += [(kind, "toml" if kind == "platform" else "json", found) for kind, found in documents().items()]
-    files += [("data", "npz", archives())]
+    files += [("data", "npz", archives()), ("onnx", "onnx", models())]
     lines = []
     for index, (kind, suffix, found) in enumerate(files):
         for name, file in found.items():

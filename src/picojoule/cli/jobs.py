@@ -14,7 +14,7 @@ from picojoule.jobs.demo import demo as run_demo
 from picojoule.jobs.progress import Progress
 from picojoule.jobs.search import search as run_search
 from picojoule.jobs.setup import Ways
-from picojoule.models import load_model
+from picojoule.models import is_own, load_model
 from picojoule.report import tables
 from picojoule.search import Result
 
@@ -105,7 +105,7 @@ def search(
         listener(Progress("reading the model and the data"))
         loaded = options.load_data(data, mean, std, resize)
         network = load_model(model, checkpoint, seed, loaded.shape, loaded.classes)
-        if ":" not in model and checkpoint is None and not json:
+        if not is_own(model) and checkpoint is None and not json:
             screen.remark(f"'{model}' is a network of the zoo with fresh random weights; give its own by --checkpoint")
         try:
             result = run_search(
@@ -150,7 +150,8 @@ def finish(result: Result, folder: Path, json: bool) -> None:
 def _folder_name(model: str, strategy: str) -> str:
     """`mynet-build-greedy` for `nets/mynet.py:build`."""
     place, _, name = model.rpartition(":")
-    return "-".join(part for part in (Path(place).name.removesuffix(".py"), name, strategy) if part)
+    named = (Path(place).name.removesuffix(".py"), Path(name).name.removesuffix(".onnx"), strategy)
+    return "-".join(part for part in named if part)
 
 
 def free_folder(folder: Path, asked: Mapping[str, object], platform: str) -> Path:

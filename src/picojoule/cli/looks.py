@@ -14,7 +14,7 @@ from picojoule.explore import Exploration
 from picojoule.explore.exploration import FILE as SWEEP
 from picojoule.jobs.price import price
 from picojoule.jobs.progress import Progress
-from picojoule.models import load_model
+from picojoule.models import is_own, load_model
 from picojoule.network import Network, capture
 from picojoule.plan import Plan
 from picojoule.report import reference, study, tables
@@ -44,7 +44,7 @@ def inspect(
             module, example = load_model(model, checkpoint, 0, loaded.shape, loaded.classes), loaded.held_out.x[:1]
         elif resize is not None:
             raise InputError("--resize changes the data, and none is given; give --data too")
-        elif ":" in model:
+        elif is_own(model):
             raise InputError("give --data, so that the shape of the network's input is known")
         else:
             module, example = load_model(model, checkpoint), zoo.example(model)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import picojoule
-from picojoule.cli import jobs, looks, screen
+from picojoule.cli import jobs, looks, screen, ship
 from picojoule.cli.explore import explore
 from picojoule.cli.train import train
 from picojoule.errors import PicojouleError
@@ -41,7 +41,7 @@ def main(
 
 
 VERBS = (
-    jobs.demo, jobs.search, train, explore,
+    jobs.demo, jobs.search, train, explore, ship.verify, ship.export,
     looks.inspect, looks.energy, looks.report, looks.formats, looks.platforms,
 )  # fmt: skip
 for verb in VERBS:

@@ -14,7 +14,8 @@ T = TypeVar("T", int, float)
 _PICOJOULES = {"p": 1.0, "n": 1e3, "u": 1e6, "µ": 1e6, "m": 1e9}
 
 Model = Annotated[
-    str, typer.Argument(metavar="MODEL", help="package.module:callable, path.py:callable, or a network of the zoo.")
+    str,
+    typer.Argument(metavar="MODEL", help="package.module:callable, path.py:callable, path.onnx, or one of the zoo."),
 ]
 Data = Annotated[
     str,

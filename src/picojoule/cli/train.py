@@ -70,4 +70,5 @@ def _name(model: str | None, start: Path | None, bits: int | None, plan: Path | 
         return f"{start.resolve().name}-tuned"
     place, _, name = (model or "network").rpartition(":")
     kind = plan.stem if plan is not None else f"{bits or 4}bit"
-    return "-".join(part for part in (Path(place).name.removesuffix(".py"), name, kind) if part)
+    named = (Path(place).name.removesuffix(".py"), Path(name).name.removesuffix(".onnx"), kind)
+    return "-".join(part for part in named if part)

@@ -10,6 +10,7 @@ from picojoule import zoo
 from picojoule.errors import InputError
 from picojoule.evaluate import Accuracy
 from picojoule.files import Fields
+from picojoule.models import is_own
 
 STATES = ("complete", "pruned", "failed", "died", "stopped", "running", "waiting")
 """A failed trial would fail again; one whose worker died or was stopped is trained again."""
@@ -72,7 +73,7 @@ def grid(
             raise InputError(f"seed {each!r} cannot be used; give a whole number from 0 to {MOST_SEED}")
     names: dict[str, None] = {}
     for network in networks:
-        own = ":" in network or network.endswith(".py")
+        own = network.endswith(".py") or is_own(network)
         for width, depth in scales:
             if own and (width not in (1, "1") or depth != 1):
                 raise InputError(f"network '{network}' is your own and has one width and depth; leave those out")

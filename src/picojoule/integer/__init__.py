@@ -1,5 +1,10 @@
-"""The network as integers: products digit by digit (`bitserial`)."""
+"""The network as integers: the program, how a network becomes one, its exact interpreter, products digit by digit."""
 
 from picojoule.integer import bitserial
+from picojoule.integer.interpreter import Interpreter
+from picojoule.integer.lowering.lower import lower
+from picojoule.integer.memory import Memory, memory
+from picojoule.integer.program import Operation, Program
+from picojoule.integer.types import Constant, Type
 
-__all__ = ["bitserial"]
+__all__ = ["Constant", "Interpreter", "Memory", "Operation", "Program", "Type", "bitserial", "lower", "memory"]

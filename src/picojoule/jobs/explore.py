@@ -19,6 +19,7 @@ from picojoule.jobs.exploring.sweep import Prospect, Sweep
 from picojoule.jobs.exploring.worker import Worker
 from picojoule.jobs.progress import Listener, silent
 from picojoule.jobs.setup import check_about, check_device
+from picojoule.models import is_own
 from picojoule.report.page import page
 from picojoule.report.study import document
 from picojoule.training import Recipe
@@ -76,7 +77,7 @@ def explore(
         worker.work()
         # A name that a study holds may stand for code, and none is run that this call did not name.
         named = {point.network for point in points}
-        trials = [each for each in shared.trials() if ":" not in each.point.network or each.point.network in named]
+        trials = [each for each in shared.trials() if not is_own(each.point.network) or each.point.network in named]
         costs = {(each.point.network, each.point.bits): sweep.cost(each.point) for each in trials}
     settings = {**(about or {}), **prospect.settings, "study": shared.place}
     result = Exploration(settings, costs, tuple(sorted(trials, key=lambda each: (each.point, each.number))))

@@ -1,4 +1,4 @@
-"""What MODEL names: a callable of the user's own code, or a network of the zoo."""
+"""What MODEL names: a callable of the user's own code, an ONNX file, or a network of the zoo."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +7,7 @@ from torch import nn
 
 from picojoule import zoo
 from picojoule.errors import InputError
+from picojoule.models.onnx import SUFFIX, load_onnx
 from picojoule.models.weights import load_checkpoint
 from picojoule.userref import call, resolve
 
@@ -18,17 +19,21 @@ def load_model(
     input_shape: Sequence[int] | None = None,
     classes: int | None = None,
 ) -> nn.Module:
-    """The model that MODEL names: `package.module:callable`, `path.py:callable`, or a network of the zoo.
+    """The model that MODEL names: `package.module:callable`, `path.py:callable`, `path.onnx`, or a network of the zoo.
 
-    The callable is the user's own code and runs as such. A zoo network reads inputs of `input_shape` and tells
-    `classes` apart, else those it was published for. It has fresh weights by `seed` unless a checkpoint is given, as
-    `load_checkpoint` takes it; then it has no fewer classes than it was published for, whatever labels the data lack.
+    The callable is the user's own code and runs as such; an ONNX file runs none. A zoo network reads inputs of
+    `input_shape` and tells `classes` apart, else those it was published for. It has fresh weights by `seed` unless a
+    checkpoint is given, as `load_checkpoint` takes it; then it has no fewer classes than it was published for, whatever
+    labels the data lack.
 
     Raises:
-        InputError: nothing of that name, the callable fails or returns something else than a module.
-        FileError: the checkpoint cannot be read, or is of another network.
+        InputError: nothing of that name, the callable fails or returns something else than a module, or an ONNX file
+            has what cannot be imported.
+        FileError: the ONNX file or the checkpoint cannot be read, or the checkpoint is of another network.
     """
-    if ":" in reference:
+    if reference.endswith(SUFFIX):
+        model = load_onnx(Path(reference), input_shape)
+    elif ":" in reference:
         model = _of_the_user(reference)
     elif reference.endswith(".py"):
         raise InputError(
@@ -44,6 +49,11 @@ def load_model(
     if checkpoint is not None:
         load_checkpoint(model, Path(checkpoint))
     return model
+
+
+def is_own(reference: str) -> bool:
+    """Whether MODEL names a network of the user's own, with weights of its own, and not one of the zoo."""
+    return ":" in reference or reference.endswith(SUFFIX)
 
 
 def _of_the_user(reference: str) -> nn.Module:

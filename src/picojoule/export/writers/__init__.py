@@ -1,0 +1,1 @@
+"""How programs are written as ONNX graphs; they need the package `onnx`."""

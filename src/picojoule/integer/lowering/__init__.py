@@ -1,0 +1,1 @@
+"""From a network at a plan to its program."""

@@ -1,0 +1,159 @@
+"""From a network at a plan to its program: which integers each value has, and which operations compute them.
+
+Rounding happens at sites alone, and every type's bounds are proved: from the codes of what is read, and of a layer from
+its very weights. What an operation on values becomes stands in `rules.py`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from picojoule.calibration import Ranges
+from picojoule.errors import InputError
+from picojoule.formats import Binary, Fixed, Format
+from picojoule.integer.lowering.builder import Builder
+from picojoule.integer.lowering.rules import RULES, convolution, remedy
+from picojoule.integer.lowering.sinking import sunk
+from picojoule.integer.program import Program
+from picojoule.integer.types import LARGEST, Constant
+from picojoule.network import Layer, Network, Node, ops
+from picojoule.plan import Plan
+from picojoule.quantize import Choice, choices, layers_by_node, settled
+
+_APART = frozenset(("parameter", "buffer")) | ops.FACTORY
+"""What is no value of the network: it does not depend on the input."""
+
+
+def lower(network: Network, plan: Plan, ranges: Ranges) -> Program:
+    """The program of a network at a plan; the network with whole biases (`quantize.settled`) gives the same.
+
+    Raises:
+        InputError: something has no exact integers: a layer or a value in floating point, an operation that is not
+            known, sums that may leave 53 bits. The message names it.
+        PlanError: plan or ranges do not fit the network.
+    """
+    network, ranges = settled(network, plan, ranges)
+    chosen = choices(network, plan.expand(network), ranges)
+    lowering = _Lowering(network, chosen)
+    for node in network.nodes:
+        lowering.add(node)
+    return sunk(lowering.program())
+
+
+class _Lowering:
+    """A network as far as it is lowered: by node, the value of the program that it became."""
+
+    def __init__(self, network: Network, chosen: Mapping[str, Choice]) -> None:
+        self._network, self._chosen = network, chosen
+        self._sites = {site.tensor: name for name, site in network.sites.items() if site.kind == "inputs"}
+        self._layers = layers_by_node(network)
+        self._values: dict[str, str] = {}
+        self._made = Builder()
+
+    def add(self, node: Node) -> None:
+        """Lower a node, and round its value where it is a site."""
+        if node.op in _APART or not node.shape:  # a stored tensor, or the size of a batch
+            return
+        if node.shape[0] is not None or node.rows != 1:
+            raise InputError(f"'{node.name}' mixes the samples of a batch; a program runs one sample after the other")
+        if node.op == "input":
+            self._values[node.name] = self._input(node)
+            return
+        name = ops.short(node.op)
+        if node.op in ops.MAC:
+            value = self._layer(node)
+        elif name in RULES:
+            value = RULES[name](self._made, node, [self._value(ref) for ref in self._read(node)])
+        else:
+            raise InputError(f"'{node.name}' ({name}) has no exact integers; {remedy(name)}")
+        site = self._sites.get(node.name)
+        self._values[node.name] = value if site is None else self._rounded(value, site)
+
+    def program(self) -> Program:
+        """What was lowered, the output with one exponent for all of it."""
+        output = self._made.aligned(self._value(self._network.output))
+        return self._made.program(output)
+
+    def _read(self, node: Node) -> list[str]:
+        """The nodes whose values a node reads."""
+        stored = [ref for ref in node.refs() if self._network.by_name[ref].op in ("parameter", "buffer")]
+        if stored and node.op not in ops.MAC:
+            raise InputError(f"'{node.name}' reads the stored tensor '{stored[0]}', which has no place in a program")
+        return [ref for ref in node.refs() if self._network.by_name[ref].shape]
+
+    def _value(self, name: str) -> str:
+        if name not in self._values:
+            raise InputError(f"'{name}' is no value that depends on the network's input; it has no place in a program")
+        return self._values[name]
+
+    def _input(self, node: Node) -> str:
+        site = self._sites.get(node.name)
+        if site is None:
+            raise InputError("no layer reads the network's input itself, so that no site makes integers of it")
+        low, high, exponent, sign = self._codes(site)
+        shape = [size for size in node.shape if size is not None]
+        return self._made.emit(node.name, "input", (), shape=shape, low=low, high=high, exponent=exponent, sign=sign)
+
+    def _codes(self, site: str) -> tuple[int, int, int, bool]:
+        """The least and the largest code of a site of values, the exponent of one, and whether they are signs."""
+        format, range = self._chosen[site]
+        if isinstance(format, Binary):
+            return -1, 1, range.exponents[0], True
+        fixed = _fixed(format, site)
+        return (*fixed.codes(range.signed), range.exponents[0] - fixed.fraction_bits(range.signed), False)
+
+    def _rounded(self, value: str, site: str) -> str:
+        """A value rounded to its site."""
+        low, high, exponent, sign = self._codes(site)
+        if sign:
+            return self._made.emit(site, "sign", (value,), exponent=exponent)
+        return self._made.emit(site, "requantise", (value,), low=low, high=high, exponent=exponent)
+
+    def _layer(self, node: Node) -> str:
+        """A convolution or a dense layer."""
+        layer, names = self._layers.get(node.name), list(node.refs())
+        if layer is None:
+            told = next((each.reason for each in self._network.leftovers if each.name == node.name), "")
+            raise InputError(f"layer '{node.name}' stays in floating point{told and ': '}{told}")
+        read = self._value(names[0])
+        weights, exponents = self._weights(layer)
+        step = self._made.type(read).exponents[0]
+        stored = self._network.tensors[names[2]] if len(names) > 2 else None
+        bias = _whole(stored, [step + each for each in exponents], layer)
+        how: dict[str, Any] = {}
+        if layer.kind != "linear":
+            read, how = convolution(self._made, node, read, weights.values.shape[2:])
+        return self._made.emit(layer.name, layer.kind, (read,), weights, bias, exponents=exponents, **how)
+
+    def _weights(self, layer: Layer) -> tuple[Constant, list[int]]:
+        """A layer's weights as codes, and for each channel the exponent of one code."""
+        format, range = self._chosen[layer.weights]
+        tensor = self._network.tensors[self._network.sites[layer.weights].tensor].double()
+        binary = isinstance(format, Binary)
+        fraction = 0 if binary else _fixed(format, layer.weights).fraction_bits(range.signed)
+        exponents = [each - fraction for each in range.exponents] * (len(tensor) if len(range.exponents) == 1 else 1)
+        steps = torch.tensor(exponents, dtype=torch.float64).exp2().reshape(-1, *[1] * (tensor.dim() - 1))
+        codes = (self._chosen[layer.weights].quantize(tensor) / steps).round().long()
+        form = "sign" if binary else "signed" if range.signed else "unsigned"
+        return Constant(codes, format.bits, form), exponents
+
+
+def _fixed(format: Format, site: str) -> Fixed:
+    if not isinstance(format, Fixed):
+        raise InputError(f"site '{site}' is {format}, which has no integers; give it fixed point or binary in the plan")
+    return format
+
+
+def _whole(bias: Tensor | None, exponents: Sequence[int], layer: Layer) -> Constant:
+    """A bias in whole steps of the sums."""
+    if bias is None:
+        return Constant(torch.zeros(len(exponents), dtype=torch.int64), 2, "signed")
+    whole = (bias.double() / torch.tensor(exponents, dtype=torch.float64).exp2()).round()
+    largest = float(whole.abs().max())
+    if largest > LARGEST:
+        raise InputError(
+            f"layer '{layer.name}' has a bias of more than 53 bits in steps of its sums; give it fewer bits"
+        )
+    return Constant(whole.long(), max(2, int(largest).bit_length() + 1), "signed")

@@ -1,0 +1,187 @@
+"""A quantised network in rational numbers, one sample at a time: what every engine is held against.
+
+It knows neither torch's arithmetic nor the program's: numbers are Python's fractions, which arrays of numpy only hold.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import torch
+
+from picojoule.calibration import Range, Ranges
+from picojoule.formats import Binary, Fixed, Format
+from picojoule.network import Network, Node, Ref
+from picojoule.plan import Plan
+
+Array = np.ndarray[Any, Any]
+
+
+def fractions(x: torch.Tensor) -> Array:
+    """A tensor's numbers as they are."""
+    found = np.array([Fraction(each) for each in x.flatten().tolist()] + [None], dtype=object)[:-1]
+    return found.reshape(tuple(x.shape))
+
+
+def run(network: Network, plan: Plan, ranges: Ranges, x: torch.Tensor) -> Array:
+    """The output for one sample [...]."""
+    formats = plan.expand(network).formats
+    sites = {site.tensor: name for name, site in network.sites.items()}
+    values: dict[str, Any] = {}
+    for node in network.nodes:
+        if node.op == "input":
+            value = fractions(x)
+        elif node.op in ("parameter", "buffer"):
+            value = fractions(network.tensors[node.name])
+        elif not node.shape:  # a size that varies with the batch
+            continue
+        else:
+            args = [_filled(each, values) for each in node.args]
+            value = OPERATIONS[node.op.split(".")[1]](node, *args, **node.kwargs)
+        if node.name in sites:
+            value = rounded(value, formats[sites[node.name]], ranges.sites[sites[node.name]])
+        values[node.name] = value
+    result: Array = values[network.output]
+    return result
+
+
+def rounded(values: Array, format: Format, range: Range) -> Array:
+    """Numbers at a format, with an exponent for all or for each row."""
+    result = np.empty(values.shape, dtype=object)
+    for at in np.ndindex(values.shape):
+        exponent = range.exponents[at[0] if len(range.exponents) > 1 else 0]
+        result[at] = _rounded(values[at], format, exponent, range.signed)
+    return result
+
+
+def _rounded(value: Fraction, format: Format, exponent: int, signed: bool) -> Fraction:
+    if isinstance(format, Binary):
+        return Fraction(2) ** exponent * (1 if value >= 0 else -1)
+    assert isinstance(format, Fixed)
+    step = Fraction(2) ** (exponent - format.bits + signed)
+    low, high = (-(2 ** (format.bits - 1)), 2 ** (format.bits - 1) - 1) if signed else (0, 2**format.bits - 1)
+    return step * min(max(round(value / step), low), high)  # Python rounds half to even
+
+
+def _filled(argument: Any, values: Mapping[str, Any]) -> Any:
+    if isinstance(argument, Ref):
+        return values.get(argument.node)
+    return [_filled(each, values) for each in argument] if isinstance(argument, tuple) else argument
+
+
+def _several(given: Any, count: int) -> list[int]:
+    return list(given) * (count if len(given) == 1 else 1) if isinstance(given, list | tuple) else [given] * count
+
+
+def _convolution(
+    node: Node, x: Array, w: Array, b: Array | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    groups: int = 1,
+) -> Array:  # fmt: skip
+    sides = x.ndim - 1
+    stride, dilation = _several(stride, sides), _several(dilation, sides)
+    if padding == "same":
+        more = [d * (k - 1) for d, k in zip(dilation, w.shape[2:], strict=True)]
+        ends = [(each // 2, each - each // 2) for each in more]
+    else:
+        ends = [(each, each) for each in _several(0 if padding == "valid" else padding, sides)]
+    x = np.pad(x, [(0, 0), *ends], constant_values=Fraction(0))
+    result = np.empty(node.shape[1:], dtype=object)
+    each = len(w) // groups
+    for at in np.ndindex(result.shape):
+        group = at[0] // each
+        channels = slice(group * w.shape[1], (group + 1) * w.shape[1])
+        window = [slice(i * s, i * s + d * (k - 1) + 1, d)
+                  for i, s, d, k in zip(at[1:], stride, dilation, w.shape[2:], strict=True)]  # fmt: skip
+        result[at] = (x[(channels, *window)] * w[at[0]]).sum() + (0 if b is None else b[at[0]])
+    return result
+
+
+def _linear(_: Node, x: Array, w: Array, b: Array | None = None) -> Array:
+    products: Array = x @ w.T
+    return products if b is None else products + b
+
+
+def _clamped(_: Node, x: Array, low: float | None = None, high: float | None = None) -> Array:
+    def one(value: Fraction) -> Fraction:
+        value = value if low is None else max(value, Fraction(low))
+        return value if high is None or math.isinf(high) else min(value, Fraction(high))
+
+    result = np.empty(x.shape, dtype=object)
+    for at in np.ndindex(x.shape):
+        result[at] = one(x[at])
+    return result
+
+
+def _pooled(
+    node: Node, x: Array, kernel: Any, stride: Any, padding: Any, of: Callable[..., Any], dilation: Any = 1
+) -> Array:
+    """Of each window what `of` makes of its numbers that lie within."""
+    sides = x.ndim - 1
+    kernel, padding, dilation = _several(kernel, sides), _several(padding, sides), _several(dilation, sides)
+    stride = _several(stride, sides) if stride else kernel
+    result = np.empty(node.shape[1:], dtype=object)
+    for channel, *at in np.ndindex(result.shape):
+        places = itertools.product(*([i * s - p + d * j for j in range(k)] for i, s, p, d, k in
+                                     zip(at, stride, padding, dilation, kernel, strict=True)))  # fmt: skip
+        inside = [
+            place for place in places if all(0 <= one < size for one, size in zip(place, x.shape[1:], strict=True))
+        ]
+        result[(channel, *at)] = of([x[(channel, *place)] for place in inside], math.prod(kernel))
+    return result
+
+
+def _max_pool(
+    node: Node, x: Array, kernel: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, *_: Any
+) -> Array:
+    return _pooled(node, x, kernel, stride, padding, lambda inside, _: max(inside), dilation)
+
+
+def _avg_pool(node: Node, x: Array, kernel: Any, stride: Any = None, padding: Any = 0, *_: Any) -> Array:
+    return _pooled(node, x, kernel, stride, padding, lambda inside, count: sum(inside) / count)
+
+
+def _adaptive(node: Node, x: Array, _: Any) -> Array:
+    kernel = [before // after for before, after in zip(x.shape[1:], node.shape[2:], strict=True) if after]
+    return _avg_pool(node, x, kernel)
+
+
+def _mean(node: Node, x: Array, dims: Any, keep: bool = False) -> Array:
+    over = tuple(sorted(dim % (x.ndim + 1) - 1 for dim in dims))
+    total: Array = x.sum(axis=over, keepdims=keep)
+    return total / math.prod(x.shape[dim] for dim in over)
+
+
+def _reshaped(node: Node, x: Array, *_: Any, **__: Any) -> Array:
+    return x.reshape(tuple(size for size in node.shape if size is not None))
+
+
+def _sliced(_: Node, x: Array, dim: int, start: int | None = None, stop: int | None = None, step: int = 1) -> Array:
+    return x if dim == 0 else x[(slice(None),) * (dim - 1) + (slice(start, stop, step),)]
+
+
+def _padded(_: Node, x: Array, pad: list[int], *rest: Any) -> Array:
+    ends = [*zip(pad[::2], pad[1::2], strict=True)][::-1]
+    return np.pad(x, [(0, 0)] * (x.ndim - len(ends)) + ends, constant_values=Fraction(0))
+
+
+OPERATIONS: Mapping[str, Callable[..., Array]] = {
+    **dict.fromkeys(("conv1d", "conv2d"), _convolution),
+    "linear": _linear,
+    "relu": lambda node, x: _clamped(node, x, 0),
+    "relu6": lambda node, x: _clamped(node, x, 0, 6),
+    "hardtanh": lambda node, x, low=-1, high=1: _clamped(node, x, low, high),
+    "clamp": _clamped,
+    **dict.fromkeys(("max_pool1d", "max_pool2d"), _max_pool),
+    **dict.fromkeys(("avg_pool1d", "avg_pool2d"), _avg_pool),
+    "adaptive_avg_pool2d": _adaptive,
+    "mean": _mean,
+    "add": lambda _, x, y: x + y,
+    "cat": lambda _, xs, dim=0: np.concatenate(xs, dim - 1),
+    **dict.fromkeys(("clone", "flatten", "reshape", "view", "_unsafe_view"), _reshaped),
+    "permute": lambda _, x, order: x.transpose([each - 1 for each in order[1:]]),
+    "slice": _sliced,
+    **dict.fromkeys(("pad", "constant_pad_nd"), _padded),
+}

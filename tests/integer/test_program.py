@@ -1,0 +1,191 @@
+"""Programs as files: byte for byte, small, and strictly read."""
+
+import json
+import random
+import struct
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.fuzz.mutations import damaged, examples, mutated, refused
+from tests.integer import nets
+
+from picojoule.errors import FileError, InputError
+from picojoule.integer import Interpreter, Program, lower
+
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
+
+
+@cache
+def program(seed: int = 3) -> Program:
+    return lower(*nets.case(seed))
+
+
+def parts(content: bytes) -> tuple[dict[str, Any], dict[str, Any], bytes]:
+    """A file's header, the program in it, and the bytes of its constants."""
+    (size,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + size])
+    return header, json.loads(header["__metadata__"]["picojoule.program"]), content[8 + size :]
+
+
+def joined(header: dict[str, Any], stated: str, data: bytes) -> bytes:
+    header = {**header, "__metadata__": {"picojoule.program": stated}}
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def changed(change: Callable[[dict[str, Any]], object], of: Program) -> bytes:
+    header, stated, data = parts(of.to_bytes())
+    change(stated)
+    return joined(header, json.dumps(stated), data)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_round_trips_byte_for_byte(seed: int, tmp_path: Path) -> None:
+    one = program(seed)
+    one.save(tmp_path / "program.safetensors")
+    again = Program.load(tmp_path / "program.safetensors")
+    assert again.to_bytes() == one.to_bytes() == lower(*nets.case(seed)).to_bytes()
+    assert (again.operations, again.output) == (one.operations, one.output)
+    x = torch.randn(5, *nets.SHAPE)
+    assert torch.equal(Interpreter(again).run(again.encode(x)), Interpreter(one).run(one.encode(x)))
+
+
+def test_weights_take_their_bits() -> None:
+    case = nets.case(3)
+    formats = case.plan.formats
+    found = lower(*case)
+    for layer in case.network.layers:
+        weights = found.constants[f"{layer.name}.weights"]
+        assert weights.packed_bytes == -(-formats[layer.weights].bits * layer.weight_count // 8)
+    _, _, data = parts(found.to_bytes())
+    assert len(data) == sum(each.packed_bytes for each in found.constants.values())
+    total = sum(each.packed_bytes for name, each in found.constants.items() if name.endswith(".weights"))
+    assert found.weight_bytes == total
+
+
+def layer(stated: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = next(each for each in stated["operations"] if each["kind"] == "conv2d")
+    return found
+
+
+def constant(stated: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = stated["constants"][f"{layer(stated)['name']}.weights"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda it: it.update(version=2), "this picojoule reads version 1 of programs"),
+        (lambda it: it.update(version=True), "key 'version' is True, expected a whole number"),
+        (lambda it: it.update(more=1), "unknown key 'more'"),
+        (lambda it: it.pop("output"), "key 'output' is missing"),
+        (lambda it: it.update(output="nobody"), "output 'nobody' is no operation"),
+        (lambda it: it.update(operations=[]), "it has 0 operations; 1 to 10000 are possible"),
+        (lambda it: it["operations"].append(it["operations"][-1]), "stands twice, is a second input, or reads what"),
+        (lambda it: it["operations"].reverse(), "stands twice, is a second input, or reads what does not come before"),
+        (lambda it: layer(it).update(kind="conv3d"), "key 'kind' is 'conv3d', expected one of 'input', 'conv1d'"),
+        (lambda it: layer(it).update(kind="linear"), "has no weights and bias of its kind"),
+        (lambda it: layer(it)["args"].update(stride=[-1, 1]), "has -1 where a whole number from 1 to"),
+        (lambda it: layer(it)["args"].update(padding=[2**30, 0]), "makes values of shape"),
+        (lambda it: layer(it)["args"].update(groups=3), "in 3 groups by weights of shape"),
+        (lambda it: layer(it)["args"].pop("groups"), "key 'groups' is missing"),
+        (lambda it: layer(it)["args"].update(more=0), "unknown key 'more'"),
+        (lambda it: layer(it).update(reads=[]), "reads 0 values"),
+        (lambda it: it["operations"][0]["args"].update(shape=[-2, 9, 8]), "has -2 where a whole number from 1 to"),
+        (lambda it: it["operations"][0]["args"].update(shape=[2**20, 2**20]), "makes values of shape"),
+        (lambda it: constant(it).update(bits=55), "key 'bits' is 55, expected a whole number from 1 to 54"),
+        (lambda it: constant(it).update(bits=54), "codes of 54 bits take"),
+        (lambda it: constant(it).update(shape=[2**31] * 4), "codes of"),
+        (lambda it: constant(it).update(shape=[-1]), "key 'shape' is -1, expected a whole number from 1 to"),
+        (lambda it: constant(it).update(shape=[1] * 500), "has 500 dimensions; 8 are possible"),
+        (lambda it: constant(it).update(form="float"), "key 'form' is 'float', expected one of 'unsigned', 'signed'"),
+        (lambda it: it["constants"].pop(f"{layer(it)['name']}.weights"), "is no constant"),
+        (lambda it: it["operations"].remove(it["operations"][-1]), ""),
+    ],
+)
+def test_refusals(change: Callable[[dict[str, Any]], object], told: str) -> None:
+    with pytest.raises(FileError) as caught:
+        Program.from_bytes(changed(change, program()), "'p.safetensors'")
+    assert str(caught.value).startswith("'p.safetensors'")
+    assert told in str(caught.value)
+
+
+def test_constants_that_belong_to_no_layer_are_refused() -> None:
+    header, stated, data = parts(program().to_bytes())
+    stated["constants"]["more"] = {"shape": [8], "bits": 1, "form": "sign"}
+    header["more"] = {"dtype": "U8", "shape": [1], "data_offsets": [len(data), len(data) + 1]}
+    with pytest.raises(FileError, match=r"^p: constant 'more' belongs to no layer$"):
+        Program.from_bytes(joined(header, json.dumps(stated), data + b"\0"), "p")
+
+
+@pytest.mark.parametrize("left", [0, 1, 7, 8, 9, 100, -1])
+def test_truncated_files_are_refused(left: int) -> None:
+    with pytest.raises(FileError, match=r"^p is not a program of picojoule's, or damaged: "):
+        Program.from_bytes(program().to_bytes()[:left], "p")
+
+
+def test_other_files_are_refused() -> None:
+    for content in (b"", b"PK\3\4", nets.case(3).network.to_bytes()):
+        with pytest.raises(FileError, match=r"^p is not a program of picojoule's, or damaged: "):
+            Program.from_bytes(content, "p")
+
+
+def test_a_small_file_claims_no_large_memory() -> None:
+    """Each value is allowed, all of them together are not."""
+
+    def pads(stated: dict[str, Any]) -> None:
+        for index in range(20):
+            stated["operations"].append({"name": f"p{index}", "kind": "pad", "reads": [stated["operations"][0]["name"]],
+                                         "args": {"pad": [0, 0, 0, 2**21]}})  # fmt: skip
+
+    with pytest.raises(
+        FileError, match=r"^p: its values take \d+ codes for one sample; at most 268435456 are possible$"
+    ):
+        Program.from_bytes(changed(pads, program()), "p")
+
+
+@given(st.randoms(use_true_random=False), st.integers(0, 3))
+@examples(60)
+def test_whatever_is_in_a_file(chance: random.Random, seed: int) -> None:
+    """It loads or is refused; what loads runs, or refuses its input."""
+    header, stated, data = parts(program(seed).to_bytes())
+    if chance.random() < 0.7:
+        text = mutated(chance, json.dumps(stated).encode()).decode("utf-8", "replace")
+        content = joined(header, text, data)
+    else:
+        content = damaged(chance, program(seed).to_bytes())
+    found = refused(lambda: Program.from_bytes(content, "p"))
+    if found is not None:
+        x = torch.zeros(1, *found.input.type.shape)
+        codes = refused(lambda: Interpreter(found).run(found.encode(x)))
+        assert codes is not None
+        assert tuple(codes.shape[1:]) == found.output_type.shape
+        again = found.to_bytes()
+        assert Program.from_bytes(again, "p").to_bytes() == again
+
+
+class TestCodes:
+    def test_of_samples(self) -> None:
+        """Half goes to even, what is beyond the range saturates."""
+        found = program()
+        own = found.input.type
+        step = 2.0 ** own.exponents[0]
+        if found.input.args["sign"]:
+            pytest.skip("this network's image is signs")
+        row = torch.tensor([own.low - 3.0, own.high + 3.0, 0.5, 1.5, -float("inf"), float("inf"), -0.5, 0.49]) * step
+        codes = found.encode(row.expand(1, *nets.SHAPE))[0, 0, 0].tolist()
+        expected = [own.low, own.high, 0, 2, own.low, own.high, 0, 0]
+        assert codes == [min(max(each, own.low), own.high) for each in expected]
+
+    def test_of_nan_and_other_shapes(self) -> None:
+        with pytest.raises(InputError, match=r"^the samples have NaN, which has no code$"):
+            program().encode(torch.full((1, *nets.SHAPE), float("nan")))
+        with pytest.raises(InputError, match=r"^the program takes samples of shape \[2, 9, 8\], not \[9, 8\]$"):
+            program().encode(torch.zeros(1, 9, 8))
