@@ -1,25 +1,24 @@
 """QONNX, as FINN and hls4ml read it."""
 
-from collections.abc import Mapping
-from typing import ClassVar
+from __future__ import annotations
 
-from picojoule.errors import InputError
-from picojoule.export.exporter import Exporter
-from picojoule.export.onnx import NEEDS
-from picojoule.integer import Program
+from typing import TYPE_CHECKING, ClassVar
+
+from picojoule.export.onnx import GraphExporter
+
+if TYPE_CHECKING:
+    from picojoule.export.writers.graph import GraphWriter
 
 
-class Qonnx(Exporter):
-    """`model.qonnx.onnx`: one sample at a time, any bits, shapes inferred."""
+class Qonnx(GraphExporter):
+    """One sample at a time, any bits."""
 
     name: ClassVar[str] = "qonnx"
     summary: ClassVar[str] = "QONNX with Quant and BipolarQuant at any bits, for FINN and hls4ml"
+    file: ClassVar[str] = "model.qonnx.onnx"
 
     @classmethod
-    def files(cls, program: Program) -> Mapping[str, bytes]:
-        try:
-            from picojoule.export.writers.graph import serialised
-            from picojoule.export.writers.quant import QonnxWriter
-        except ImportError as error:
-            raise InputError(f"target '{cls.name}' {NEEDS}") from error
-        return {"model.qonnx.onnx": serialised(QonnxWriter(program).model())}
+    def writer(cls) -> type[GraphWriter]:
+        from picojoule.export.writers.quant import QonnxWriter
+
+        return QonnxWriter

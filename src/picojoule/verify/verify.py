@@ -48,14 +48,13 @@ class Verdict:
     @classmethod
     def from_table(cls, fields: Fields) -> "Verdict":
         """The verdict that `to_table` gave."""
-        samples = fields.table("samples")
-        verdict = cls(
-            fields.text("engine"), fields.text("state", STATES), {}, fields.integer("compared", 0),
-            fields.integer("mismatches", 0), fields.text("why"),
-        )  # fmt: skip
-        counts = {name: Fields({name: count}, fields.origin).integer(name, 0) for name, count in samples.rest().items()}
+        counts = fields.table("samples").rest()
+        samples = {name: Fields({name: count}, fields.origin).integer(name, 0) for name, count in counts.items()}
+        engine, state = fields.text("engine"), fields.text("state", STATES)
+        compared, mismatches = fields.integer("compared", 0), fields.integer("mismatches", 0)
+        verdict = cls(engine, state, samples, compared, mismatches, fields.text("why"))
         fields.finish()
-        return cls(verdict.engine, verdict.state, counts, verdict.compared, verdict.mismatches, verdict.why)
+        return verdict
 
 
 @dataclass(frozen=True)
