@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from tests.jobs import small
+from tests.report import sweep
 from tests.report.browser import ARGUMENTS, Reader
 
 import picojoule as pj
+from picojoule.explore import Exploration
+from picojoule.report import study
 from picojoule.report.document import document
 
 ABOUT = {"model": "net.py:trained", "data": "digits"}
@@ -100,3 +103,15 @@ def unreachable() -> pj.Result:
 def three(greedy: pj.Result, uniform: pj.Result, unreachable: pj.Result) -> dict[str, Any]:
     """The document of three runs."""
     return document({"runs/greedy": greedy, "runs/uniform": uniform, "runs/unreachable": unreachable})
+
+
+@pytest.fixture(scope="session")
+def found() -> Exploration:
+    """A sweep made by hand."""
+    return sweep.sweep()
+
+
+@pytest.fixture(scope="session")
+def drawn(found: Exploration) -> dict[str, Any]:
+    """The document of that sweep."""
+    return study.document("runs/sweep", found)

@@ -19,16 +19,6 @@ from picojoule.report.study import document
 HOSTILE = "</script><img src=x onerror=\"document.title='taken'\"><!--"
 
 
-@pytest.fixture(scope="module")
-def found() -> Exploration:
-    return by_hand.sweep()
-
-
-@pytest.fixture(scope="module")
-def drawn(found: Exploration) -> dict[str, Any]:
-    return document("runs/sweep", found)
-
-
 def _headings(opened: Page) -> list[str]:
     return opened.locator("h2:visible").all_inner_texts()
 

@@ -16,16 +16,6 @@ from picojoule.report.study import document
 PLATFORMS = ("moons2017", "envision", "eyeriss")
 
 
-@pytest.fixture(scope="module")
-def found() -> Exploration:
-    return by_hand.sweep()
-
-
-@pytest.fixture(scope="module")
-def drawn(found: Exploration) -> dict[str, Any]:
-    return document("runs/sweep", found)
-
-
 def _known(found: Exploration, platform: str) -> list[tuple[float, float, int, str]]:
     """Energy, mean accuracy on the search split, bits and network of all that are trained and priced."""
     accuracies: dict[tuple[str, int], list[float]] = {}
