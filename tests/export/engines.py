@@ -16,8 +16,7 @@ from picojoule.verify.inputs import adversarial
 from picojoule.verify.verify import differing
 
 RUNTIMES = ("onnxruntime", "onnxruntime, not optimised")
-NARROW = ("binary", *(f"fixed{bits}" for bits in range(1, 9)))
-"""Formats whose sums in a small network are of less than 24 bits."""
+NARROW = nets.NARROW
 
 
 def needs(*packages: str) -> None:
@@ -32,6 +31,11 @@ def needs(*packages: str) -> None:
 
 def random_program(seed: int) -> Program:
     return lower(*nets.case(seed, NARROW))
+
+
+def curved_program(seed: int) -> Program:
+    """One with tables in it."""
+    return lower(*nets.case(seed, NARROW, curved=True))
 
 
 def hard(program: Program, count: int = 4) -> Tensor:

@@ -25,7 +25,7 @@ NAMES = ("", "x", "y", "w", "s", "c", "\0", "\x1b[2J", "../../etc/passwd", "é",
 
 @cache
 def models() -> tuple[bytes, ...]:
-    """Three models with what networks are made of."""
+    """Four models with what networks are made of."""
     norm = {"g": numbers(3), "b": numbers(3), "m": numbers(3), "v": np.ones(3)}
     image = model(
         node("Conv", "x w", "c", name="conv", pads=[1, 0, 1, 2], strides=[1, 2], auto_pad="NOTSET", group=1),
@@ -51,7 +51,21 @@ def models() -> tuple[bytes, ...]:
         constants={"from": np.array([0, 1]), "to": np.array([3, 2**62]), "axes": np.array([2, 3]),
                    "pads": np.array([0, 0, 0, 1, 0, 0, 3, 0]), "size": np.array([1, 4])},
     )  # fmt: skip
-    return tuple(each.SerializeToString() for each in (image, sizes, parts))
+    ways = model(
+        node("Split", "x part", "a b", axis=3), node("Resize", "a . grow", "g", mode="linear"),
+        node("ConvTranspose", "b w", "t", strides=[2, 2], pads=[1, 0, 0, 1], output_padding=[1, 0]),
+        node("Resize", "t . . to", "h", coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
+        node("Concat", "g h", "c", axis=1), node("Gather", "c some", "d", axis=1), node("Pow", "d two", "e"),
+        node("LayerNormalization", "e s s", "l", epsilon=1e-3), node("Equal", "shape none", "q"),
+        node("Where", "q ones shape", "v"), node("Expand", "l v", "k"), node("Max", "k two", "m"),
+        node("InstanceNormalization", "m two3 two3", "i"), node("ReduceL2", "i axes"),
+        constants={"part": np.array([4, 3]), "grow": np.array([1, 1, 2, 1.5], np.float32), "w": numbers(2, 2, 2, 2),
+                   "to": np.array([1, 2, 12, 6]), "some": np.array([0, 1, 3]), "two": np.float32(2), "s": numbers(6),
+                   "shape": np.array([-1, 3, 12, 6]), "none": np.array([-1]), "ones": np.array([1, 1, 1, 1]),
+                   "two3": numbers(3), "axes": np.array([1, 2])},
+        opset=18,
+    )  # fmt: skip
+    return tuple(each.SerializeToString() for each in (image, sizes, parts, ways))
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +156,7 @@ def another(chance: random.Random, value: Any) -> Any:
     return chance.choice(EXTREMES)
 
 
-@pytest.mark.parametrize("index", range(3))
+@pytest.mark.parametrize("index", range(4))
 def test_the_files_themselves(path: Path, index: int) -> None:
     assert survives(path, models()[index])
     network = capture(load_onnx(path), torch.zeros(1, 2, 6, 7))

@@ -1,7 +1,7 @@
 """Random small networks with all that a program has operations for, random plans for them, and hard inputs."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -38,7 +38,7 @@ class Case(NamedTuple):
 class Random(nn.Module):
     """Some steps on an image, then an end to it, as chance has it; it prints as what was chosen."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, kinds: Sequence["Kind"]) -> None:
         super().__init__()
         self.chance = random.Random(seed)
         self.told: list[str] = []
@@ -47,7 +47,7 @@ class Random(nn.Module):
         self._then("first", self._conv(x), x)
         x = self._last(x)
         for _ in range(self.chance.randint(1, 4)):
-            kind = self.chance.choice(KINDS)
+            kind = self.chance.choice(kinds)
             if (step := kind(self, x)) is not None:
                 x = self._then(kind.__name__, step, x)
         kind = self.chance.choice(ENDS)
@@ -177,22 +177,38 @@ def lines(net: Random, x: Tensor) -> Step:
     return lambda x: F.avg_pool1d(two(F.relu(one(x.flatten(2)))), 2).flatten(1)
 
 
-KINDS: list[Callable[[Random, Tensor], Step | None]] = [
+def curve(net: Random, x: Tensor) -> Step:
+    """A function that is rounded, and may be moved before."""
+    curves: list[Step] = [F.silu, F.gelu, F.hardswish, torch.sigmoid, torch.tanh, F.mish, F.elu, F.softplus,
+                          lambda x: F.leaky_relu(x, 0.1), lambda x: x * F.relu6(x + 3) / 6,
+                          net._kept(nn.PReLU(x.shape[1]))]  # fmt: skip
+    moves: list[Step] = [lambda x: x, lambda x: x, lambda x: F.max_pool2d(x, 2, 1, 1), lambda x: torch.cat([x, x], 1),
+                         lambda x: x.permute(0, 1, 3, 2), lambda x: x[:, :, :, -2:]]  # fmt: skip
+    one, other = net.chance.choice(curves), net.chance.choice(moves)
+    layer = net._conv(other(one(x)))
+    return lambda x: layer(other(one(x)))
+
+
+Kind = Callable[[Random, Tensor], Step | None]
+KINDS: list[Kind] = [
     conv, conv, bound, bound, residual, joined, maximum, average, sliced, padded, turned,
 ]  # fmt: skip
+CURVES: list[Kind] = [curve, curve, curve, curve, conv, residual, maximum]
+NARROW = ("binary", *(f"fixed{bits}" for bits in range(1, 9)))
+"""Formats whose sums in a small network are of less than 24 bits."""
 ENDS: list[Callable[[Random, Tensor], Step]] = [flat, mean, mean_alone, adaptive, rows, lines]
 
 
 @cache
-def case(seed: int, formats: tuple[str, ...] = FORMATS) -> Case:
-    """A random network, at a format of its own for each site, with ranges of any kind."""
+def case(seed: int, formats: tuple[str, ...] = FORMATS, curved: bool = False) -> Case:
+    """A random network, at a format of its own for each site, with ranges of any kind; perhaps with curves in it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         chance = random.Random(seed)
         x = torch.randn(4, *SHAPE) * 2.0 ** chance.randint(-3, 3)
         if chance.random() < 0.4:
             x = x.abs()
-        network = capture(Random(seed).eval(), x[:1])
+        network = capture(Random(seed, CURVES if curved else KINDS).eval(), x[:1])
     plan = Plan({site: parse(chance.choice(formats)) for site in network.sites})
     prepare = chance.choice(("none", "none", "bias"))
     settings = Settings(chance.choice(("max", "mse")), chance.choice(("layer", "channel")), "auto", prepare)

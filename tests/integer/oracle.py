@@ -1,6 +1,7 @@
 """A quantised network in rational numbers, one sample at a time: what every engine is held against.
 
 It knows neither torch's arithmetic nor the program's: numbers are Python's fractions, which arrays of numpy only hold.
+Curves are Python's own, of the number as a float.
 """
 
 import itertools
@@ -167,7 +168,72 @@ def _padded(_: Node, x: Array, pad: list[int], *rest: Any) -> Array:
     return np.pad(x, [(0, 0)] * (x.ndim - len(ends)) + ends, constant_values=Fraction(0))
 
 
+def _curve(function: Callable[..., float]) -> Callable[..., Array]:
+    """A function of numbers in one place, stored ones along the channels, as floats."""
+
+    def run(node: Node, *arguments: Any, **how: Any) -> Array:
+        shape = node.shape[1:]
+        sides = len(shape) - 1
+        stored = [isinstance(each, np.ndarray) and each.ndim == 1 < len(shape) for each in arguments]
+        given = [each.reshape(-1, *[1] * sides) if by_channel else each
+                 for each, by_channel in zip(arguments, stored, strict=True)]  # fmt: skip
+        result = np.empty(tuple(size or 1 for size in shape), dtype=object)
+        places = [np.broadcast_to(each, result.shape) if isinstance(each, np.ndarray) else None for each in given]
+        for at in np.ndindex(result.shape):
+            here = [one if place is None else float(place[at]) for one, place in zip(given, places, strict=True)]
+            result[at] = Fraction(function(*here, **how))
+        return result
+
+    return run
+
+
+def _sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x)) if x > -700 else 0.0
+
+
+def _gelu(x: float, approximate: str = "none") -> float:
+    if approximate == "tanh":
+        return 0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    return 0.5 * x * (1 + math.erf(x / math.sqrt(2)))
+
+
+def _elu(x: float, alpha: float = 1.0, scale: float = 1.0) -> float:
+    return scale * (x if x > 0 else alpha * math.expm1(x))
+
+
+def _softplus(x: float, beta: float = 1.0, threshold: float = 20.0) -> float:
+    return x if x * beta > threshold else math.log1p(math.exp(x * beta)) / beta
+
+
+CURVES: Mapping[str, Callable[..., float]] = {
+    "sigmoid": _sigmoid,
+    "tanh": math.tanh,
+    "silu": lambda x: x * _sigmoid(x),
+    "gelu": _gelu,
+    "hardswish": lambda x: x * min(max(x + 3, 0), 6) / 6,
+    "hardsigmoid": lambda x: min(max(x + 3, 0), 6) / 6,
+    "elu": _elu,
+    "selu": lambda x: _elu(x, 1.6732632423543772, 1.0507009873554805),
+    "celu": lambda x, alpha=1.0: max(0, x) + min(0, alpha * math.expm1(x / alpha)),
+    "leaky_relu": lambda x, slope=0.01: x if x > 0 else x * slope,
+    "prelu": lambda x, slope: x if x > 0 else x * slope,
+    "mish": lambda x: x * math.tanh(_softplus(x)),
+    "softplus": _softplus,
+    "log_sigmoid": lambda x: min(0, x) - math.log1p(math.exp(-abs(x))),
+    "exp": math.exp,
+    "abs": abs,
+    "sign": lambda x: (x > 0) - (x < 0),
+    "mul": lambda x, y: x * y,
+    "sub": lambda x, y: x - y,
+    "div": lambda x, y: x / y,
+    "le": lambda x, y: x <= y,
+    "gt": lambda x, y: x > y,
+    "where": lambda x, y, z: y if x else z,
+    "threshold": lambda x, bound, value: x if x > bound else value,
+}
+
 OPERATIONS: Mapping[str, Callable[..., Array]] = {
+    **{name: _curve(function) for name, function in CURVES.items()},
     **dict.fromkeys(("conv1d", "conv2d"), _convolution),
     "linear": _linear,
     "relu": lambda node, x: _clamped(node, x, 0),
@@ -180,7 +246,7 @@ OPERATIONS: Mapping[str, Callable[..., Array]] = {
     "mean": _mean,
     "add": lambda _, x, y: x + y,
     "cat": lambda _, xs, dim=0: np.concatenate(xs, dim - 1),
-    **dict.fromkeys(("clone", "flatten", "reshape", "view", "_unsafe_view"), _reshaped),
+    **dict.fromkeys(("clone", "flatten", "reshape", "unsqueeze", "view", "_unsafe_view"), _reshaped),
     "permute": lambda _, x, order: x.transpose([each - 1 for each in order[1:]]),
     "slice": _sliced,
     **dict.fromkeys(("pad", "constant_pad_nd"), _padded),

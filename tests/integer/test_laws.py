@@ -2,13 +2,14 @@
 
 import itertools
 import random
+from collections.abc import Mapping
 
 import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812 (its customary name)
 
 from picojoule.errors import FileError
-from picojoule.integer.laws import LAWS, largest_sum, type_of
+from picojoule.integer.laws import LAWS, MOST_LOOKED_UP, largest_sum, type_of
 from picojoule.integer.types import LARGEST, Constant, Type
 
 ONE = Type((2, 5, 4), 0, 3, (0,))
@@ -129,6 +130,52 @@ class TestSumsOf53Bits:
         more = Type((1,), 0, 2**52 + 1, (0,))
         with pytest.raises(FileError, match="here: has values of more than 53 bits"):
             type_of("add", {}, [half, more], (), "here")
+
+
+class TestTables:
+    """Two rows for three channels, of 2 and 1 steps."""
+
+    ARGS: Mapping[str, object] = {"exponent": -3, "rows": [0, 1, 0], "steps": [2, 1], "axis": 0}
+    READ = Type((3, 5), -4, 9, (0, 1, 0))
+
+    def type(self, thresholds: list[int], codes: list[int], read: Type = READ, **changes: object) -> Type:
+        return type_of("table", {**self.ARGS, **changes}, [read], [stored(thresholds), stored(codes)], "here")
+
+    def test_its_codes_are_all_there_are(self) -> None:
+        assert self.type([-4, 9, 0], [3, 1, 2, -5, 1]) == Type((3, 5), -5, 3, (-3,))
+
+    @pytest.mark.parametrize(
+        ("thresholds", "codes", "changes", "told"),
+        [
+            ([-4, -4, 0], [0] * 5, {}, "has thresholds that do not rise"),
+            ([3, 2, 0], [0] * 5, {}, "has thresholds that do not rise"),
+            ([-5, 2, 0], [0] * 5, {}, "looks up codes from -4 to 9, or has thresholds beyond"),
+            ([0, 2, 10], [0] * 5, {}, "looks up codes from -4 to 9, or has thresholds beyond"),
+            ([0, 2, 1], [0] * 4, {}, "has 3 thresholds and 4 codes for 3 steps"),
+            ([0, 2], [0] * 4, {}, "has 2 thresholds and 4 codes for 3 steps"),
+            ([0, 2, 1], [0] * 5, {"steps": [3, 0]}, "has 0 where a whole number from 1 to"),
+            ([0, 2, 3], [0] * 4, {"steps": [3]}, "has 1 where a whole number from 0 to 0 is expected"),
+            ([0, 2, 1], [0] * 5, {"steps": []}, "has 0 where a whole number from 0 to -1 is expected"),
+            ([0, 2, 1], [0] * 5, {"rows": [0, 1]}, "has 2 rows for 2 channels of [3, 5]"),
+            ([0, 2, 1], [0] * 5, {"rows": [0, 0, 0]}, "has 2 rows for 3 channels of [3, 5]"),
+            ([0, 2, 1], [0] * 5, {"rows": [0, 1, 2]}, "has 2 where a whole number from 0 to 1 is expected"),
+            ([0, 2, 1], [0] * 5, {"rows": []}, "has 2 rows for 0 channels of [3, 5]"),
+            ([0, 2, 1], [0] * 5, {"axis": 1}, "has 2 rows for 3 channels of [3, 5]"),
+            ([0, 2, 1], [0] * 5, {"axis": 2}, "has 2 rows for 3 channels of [3, 5]"),
+            ([0, 2, 1], [0] * 5, {"axis": -1}, "key 'axis' is -1"),
+            ([0, 2, 1], [0] * 5, {"exponent": 513}, "key 'exponent' is 513"),
+            ([0, 2, 1], [0] * 5, {"more": 0}, "unknown key 'more'"),
+        ],
+    )
+    def test_refusals(self, thresholds: list[int], codes: list[int], changes: dict[str, object], told: str) -> None:
+        with pytest.raises(FileError) as caught:
+            self.type(thresholds, codes, **changes)
+        assert str(caught.value).startswith(f"here: {told}")
+
+    def test_of_too_many_codes(self) -> None:
+        assert self.type([0, 1, 2], [0] * 5, Type((3,), 0, MOST_LOOKED_UP - 1, (0,))).shape == (3,)
+        with pytest.raises(FileError, match="here: looks up codes from 0 to 16777216"):
+            self.type([0, 1, 2], [0] * 5, Type((3,), 0, MOST_LOOKED_UP, (0,)))
 
 
 @pytest.mark.parametrize(

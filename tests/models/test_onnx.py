@@ -10,14 +10,15 @@ import pytest
 import torch
 from tests.cli.conftest import Run, run  # noqa: F401 (a fixture)
 from tests.jobs import small
-from tests.models.onnx.graphs import expected, needed, node, onnx
+from tests.models.onnx.graphs import expected, model, needed, node, numbers, onnx, written
+from tests.models.onnx.nets import Attentive, mobile
 from torch import nn
 
 import picojoule as pj
 from picojoule import zoo
 from picojoule.errors import InputError
 from picojoule.models import is_own, load_model
-from picojoule.network import capture, float_module
+from picojoule.network import Network, capture, float_module
 
 needed()
 
@@ -37,18 +38,24 @@ def exported(module: nn.Module, shape: tuple[int, ...], path: Path, opset: int, 
 
 def agrees(path: Path, module: nn.Module, made: Any, shape: tuple[int, ...]) -> None:
     """The import and its capture compute what ONNX Runtime does, and have the layers of the module itself."""
+    network, own = computes(path, made, shape), capture(module, torch.zeros(1, *shape))
+    assert [(layer.name, layer.macs, layer.bias_count) for layer in network.layers] == [
+        (layer.name, layer.macs, layer.bias_count) for layer in own.layers
+    ]
+    assert [each.op for each in network.leftovers] == [each.op for each in own.leftovers]
+
+
+def computes(path: Path, made: Any, shape: tuple[int, ...]) -> Network:
+    """The network of a file, which computes what ONNX Runtime does."""
     imported = load_model(str(path), input_shape=shape)
-    network, own = (capture(each, torch.zeros(1, *shape)) for each in (imported, module))
+    network = capture(imported, torch.zeros(1, *shape))
     for batch in (1, 5):
         x = np.random.default_rng(batch).standard_normal((batch, *shape)).astype(np.float32)
         wanted = expected(made, x)
         for run_ in (imported, float_module(network)):
             found = run_(torch.from_numpy(x)).detach().numpy()
             np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5 * np.abs(wanted).max())
-    assert [(layer.name, layer.macs, layer.bias_count) for layer in network.layers] == [
-        (layer.name, layer.macs, layer.bias_count) for layer in own.layers
-    ]
-    assert [each.op for each in network.leftovers] == [each.op for each in own.leftovers]
+    return network
 
 
 @pytest.mark.parametrize(
@@ -74,6 +81,21 @@ def test_resnet20(tmp_path: Path, opset: int, free: bool, folded: bool) -> None:
     module = shaken(zoo.create("resnet20", 0))
     made = exported(module, (3, 32, 32), tmp_path / "model.onnx", opset, free, folded)
     agrees(tmp_path / "model.onnx", module, made, (3, 32, 32))
+
+
+@pytest.mark.parametrize("free", [True, False])
+def test_one_for_phones(tmp_path: Path, free: bool) -> None:
+    module = shaken(mobile())
+    made = exported(module, (3, 16, 16), tmp_path / "model.onnx", 17, free)
+    agrees(tmp_path / "model.onnx", module, made, (3, 16, 16))
+
+
+def test_one_with_attention(tmp_path: Path) -> None:
+    """Its layers are found; that its products of two values stay in float is said."""
+    made = exported(Attentive().eval(), (1, 14, 14), tmp_path / "model.onnx", 17, free=True)
+    network = computes(tmp_path / "model.onnx", made, (1, 14, 14))
+    assert [each.name for each in network.layers] == ["patches", "inner", "outer", "up", "down", "head"]
+    assert sum(each.op == "aten.matmul.default" for each in network.leftovers) == 2
 
 
 def shaken(module: nn.Module) -> nn.Module:
@@ -124,7 +146,12 @@ def test_looks_at_it(run: Run, digits: Path) -> None:  # noqa: F811
     done = run("inspect", digits.name, "--data", "few.npz")
     assert (done.code, done.err) == (0, "")
     assert all(name in done.out for name in ("conv", "fc"))
-    told = run("inspect", digits.name).refused()
+    assert run("inspect", digits.name).out == done.out  # for the file states its input
+
+
+def test_a_file_that_leaves_its_image_open_needs_data(run: Run, tmp_path: Path) -> None:  # noqa: F811
+    written(tmp_path, model(node("Conv", "x w"), shape=("n", 2, "h", "w"), constants={"w": numbers(3, 2, 1, 1)}))
+    told = run("inspect", "model.onnx").refused()
     assert told == "give --data, so that the shape of the network's input is known"
 
 

@@ -152,15 +152,18 @@ def same_plan(forward: Forward, model: nn.Module, splits: Splits, keep: str, mos
     return next((site for site in plan if plan[site] != swept.plan[site]), None)
 
 
-@torch.enable_grad()
-@pytest.mark.parametrize(("keep", "differs"), [("0.9", None), ("0.98", "conv1.weights")])
-def test_lenet5_trained_on_5000_digits(keep: str, differs: str | None) -> None:
+@pytest.fixture(scope="module")
+def trained() -> tuple[nn.Module, Splits]:
     loaded = data.load("mnist5k")
     assert loaded.train is not None
     model = fit(lambda: zoo.create("lenet5"), loaded.train, rate=2e-3, epochs=2)
     held_out = loaded.held_out
-    splits = Splits(loaded.train.first(300), held_out.take(range(400)), held_out.take(range(400, 500)))
-    assert same_plan(lenet5_of_the_zoo, model, splits, keep, 8) == differs
+    return model, Splits(loaded.train.first(300), held_out.take(range(400)), held_out.take(range(400, 500)))
+
+
+@pytest.mark.parametrize(("keep", "differs"), [("0.9", None), ("0.98", "conv1.weights")])
+def test_lenet5_trained_on_5000_digits(trained: tuple[nn.Module, Splits], keep: str, differs: str | None) -> None:
+    assert same_plan(lenet5_of_the_zoo, *trained, keep, 8) == differs
 
 
 @pytest.mark.slow

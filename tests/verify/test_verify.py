@@ -13,9 +13,10 @@ from tests.export.engines import NARROW, needs
 from tests.fuzz.mutations import mutated
 from tests.golden.test_golden import result
 from tests.integer import nets
+from tests.verify.c import networks
 from torch import Tensor
 
-from picojoule.errors import FileError, PicojouleError
+from picojoule.errors import FileError, InputError, PicojouleError
 from picojoule.integer import Program, Type
 from picojoule.network import NetworkModule
 from picojoule.verify import Proof, Verdict, lowered, verify
@@ -23,6 +24,10 @@ from picojoule.verify import engines as made
 from picojoule.verify.verify import differing
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
+ENGINES = (
+    "float64", "interpreter, bit-serial", "onnxruntime", "onnxruntime, not optimised", "qonnx", "c-host", "cortex-m0",
+    "cortex-m3", "cortex-m4", "cortex-m55",
+)  # fmt: skip
 Engines = Mapping[str, Callable[[], made.Engine]]
 
 
@@ -38,17 +43,18 @@ def with_engine(monkeypatch: pytest.MonkeyPatch, make: Callable[[Program], made.
 @pytest.mark.parametrize("seed", [0, 4, 7])
 def test_every_engine_agrees(seed: int) -> None:
     needs("onnx", "onnxruntime", "qonnx")
+    networks.needs("cc", "arm-none-eabi-gcc", "qemu-system-arm")
     case = nets.case(seed, NARROW)
     samples = torch.randn(7, *nets.SHAPE, generator=torch.Generator().manual_seed(seed))
     heard: list[str] = []
     proof = verify(*case, samples, random=6, slow=2, seed=seed, heard=heard.append)
     assert heard == [each.engine for each in proof.verdicts]
-    assert heard == ["float64", "onnxruntime", "onnxruntime, not optimised", "qonnx"]
+    assert heard == [*ENGINES]
     assert {each.state for each in proof.verdicts} == {"equal"}
     assert proof.holds
     outputs = torch.Size(case.network.output_shape).numel()
     for verdict in proof.verdicts:
-        few = verdict.engine == "qonnx"
+        few = verdict.engine in made.SLOW
         assert verdict.samples == {
             "samples": 2 if few else 7, "ends": 2 if few else 4,
             **dict.fromkeys(("extremes at random", "codes at random", "ties", "beyond the range"), 2 if few else 6),
@@ -80,7 +86,7 @@ def test_an_engine_that_is_wrong_in_one_output(by: int, monkeypatch: pytest.Monk
     with_engine(monkeypatch, make)
     proof = verify(*nets.case(0, NARROW), random=5)
     found = {each.engine: (each.state, each.mismatches) for each in proof.verdicts}
-    assert found == {"float64": ("equal", 0), "mine": ("different", 5)}  # the last of each kind
+    assert found == {"float64": ("equal", 0), "mine": ("different", 1)}
     assert not proof.holds
 
 
@@ -118,14 +124,21 @@ def test_absent_and_refused_engines_are_said(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_what_an_exporter_refuses_is_said() -> None:
     needs("onnx", "onnxruntime", "qonnx")
+    networks.needs("cc", "arm-none-eabi-gcc", "qemu-system-arm")
     case = nets.case(0, ("fixed16",))
     proof = verify(*case, random=3)
     states = {each.engine: each.state for each in proof.verdicts}
-    assert states == dict.fromkeys(("onnxruntime", "onnxruntime, not optimised", "qonnx"), "refused") | {
-        "float64": "equal"
-    }
+    assert states == dict.fromkeys(ENGINES, "equal") | {"qonnx": "refused"}
     assert all("has sums of up to" in each.why for each in proof.verdicts if each.state == "refused")
     assert proof.holds
+
+
+def test_only_some_engines() -> None:
+    case = nets.case(0, NARROW)
+    proof = verify(*case, random=2, only=["interpreter, bit-serial", "float64"])
+    assert [each.engine for each in proof.verdicts] == ["float64", "interpreter, bit-serial"]
+    with pytest.raises(InputError, match=r"^engine 'tpu' is not known; give some of: float64; interpreter; .*cortex-m55$"):
+        verify(*case, random=2, only=["tpu"])
 
 
 def test_nothing_that_ran_is_no_proof() -> None:

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 import typer
 from rich.console import RenderableType
 
-from picojoule import files, units, zoo
+from picojoule import files, units
 from picojoule.cli import options, screen
 from picojoule.errors import InputError
 from picojoule.explore import Exploration
 from picojoule.explore.exploration import FILE as SWEEP
 from picojoule.jobs.price import price
 from picojoule.jobs.progress import Progress
-from picojoule.models import is_own, load_model
+from picojoule.models import input_of, load_model
 from picojoule.network import Network, capture
 from picojoule.plan import Plan
 from picojoule.report import reference, study, tables
@@ -44,10 +44,9 @@ def inspect(
             module, example = load_model(model, checkpoint, 0, loaded.shape, loaded.classes), loaded.held_out.x[:1]
         elif resize is not None:
             raise InputError("--resize changes the data, and none is given; give --data too")
-        elif is_own(model):
-            raise InputError("give --data, so that the shape of the network's input is known")
         else:
-            module, example = load_model(model, checkpoint), zoo.example(model)
+            module = load_model(model, checkpoint)
+            example = input_of(model, module)
         listener(Progress("capturing the network"))
         network = capture(module, example)
     if json:

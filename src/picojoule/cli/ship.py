@@ -62,6 +62,9 @@ def verify(
     slow: Annotated[
         int, typer.Option("--slow", min=1, help="Of each kind for engines that take them one by one.")
     ] = 20,
+    engine: Annotated[
+        list[str] | None, typer.Option("--engine", metavar="NAME", help="Only this one; several by repeating.")
+    ] = None,
     point: Point = None,
     seed: options.Seed = 0,
     mean: options.Mean = None,
@@ -77,7 +80,7 @@ def verify(
             listener(Progress("reading the data"))
             x = options.load_data(data, mean, std, resize).held_out.first(samples).x
         proof = run_verify(
-            result.captured, result.plan, result.ranges, x, random=random, slow=slow, seed=seed,
+            result.captured, result.plan, result.ranges, x, random=random, slow=slow, seed=seed, only=engine or (),
             heard=lambda name: listener(Progress(f"verifying: {name}")),
         )  # fmt: skip
         folder = run.parent if run.name == "result.json" else run

@@ -1,6 +1,6 @@
 """The network as integers: the program, how a network becomes one, its exact interpreter, products digit by digit."""
 
-from picojoule.integer import bitserial
+from picojoule.integer.arithmetic import bitserial
 from picojoule.integer.interpreter import Interpreter
 from picojoule.integer.lowering.lower import lower
 from picojoule.integer.memory import Memory, memory

@@ -15,6 +15,10 @@ from picojoule.integer.types import LARGEST, MOST_CODES, MOST_DIMENSIONS, MOST_E
 
 Law = Callable[[Fields, Sequence[Type], Sequence[Constant]], Type]
 _MOST = 2**31
+MOST_LOOKED_UP = 2**24
+"""Codes that a value may have which a table reads."""
+MOST_STEPS = 2**20
+"""Of one table, all its rows together."""
 _MOST_TERMS = 2**28
 """Products, or codes compared, that make one value of one sample, where an engine may lay them all out in memory."""
 
@@ -22,7 +26,7 @@ _MOST_TERMS = 2**28
 def type_of(
     kind: str, args: Mapping[str, Any], reads: Sequence[Type], constants: Sequence[Constant], origin: str
 ) -> Type:
-    """The type of what an operation makes; `constants` are a layer's weights and bias, `origin` names it in errors.
+    """The type of what an operation makes; `constants` are its own (`PARTS`), `origin` names it in errors.
 
     Raises:
         FileError: arguments that are missing, unknown or do not fit what is read, or values beyond 53 bits.
@@ -154,6 +158,26 @@ def _requantise(fields: Fields, reads: Sequence[Type], _: Sequence[Constant]) ->
 
 def _sign(fields: Fields, reads: Sequence[Type], _: Sequence[Constant]) -> Type:
     return Type(reads[0].shape, -1, 1, (_exponent(fields),))
+
+
+def _table(fields: Fields, reads: Sequence[Type], constants: Sequence[Constant]) -> Type:
+    """Rows of steps, each for the channels that name it: a code is that behind the last threshold it reaches."""
+    read, thresholds, codes = reads[0], constants[0].values, constants[1].values
+    steps = [_whole(fields, each, 1, MOST_STEPS) for each in fields.items("steps")]
+    rows = [_whole(fields, each, 0, len(steps) - 1) for each in fields.items("rows")]
+    axis = fields.integer("axis", 0, MOST_DIMENSIONS)
+    if sum(steps) != len(thresholds) or len(codes) != len(thresholds) + len(steps) or sum(steps) > MOST_STEPS:
+        fields.fail(f"has {len(thresholds)} thresholds and {len(codes)} codes for {sum(steps)} steps")
+    if {*rows} != {*range(len(steps))} or (len(rows) > 1 and read.shape[axis : axis + 1] != (len(rows),)):
+        fields.fail(f"has {len(steps)} rows for {len(rows)} channels of {list(read.shape)}")
+    starts = {sum(steps[:row]) for row in range(len(steps))}
+    falls = (thresholds[1:] <= thresholds[:-1]).nonzero().flatten() + 1
+    least, most = int(thresholds.min()), int(thresholds.max())
+    if read.high - read.low >= MOST_LOOKED_UP or not read.low <= least <= most <= read.high:
+        fields.fail(f"looks up codes from {read.low} to {read.high}, or has thresholds beyond")
+    if not starts.issuperset(falls.tolist()):
+        fields.fail("has thresholds that do not rise")
+    return Type(read.shape, int(codes.min()), int(codes.max()), (_exponent(fields),))
 
 
 def _align(fields: Fields, reads: Sequence[Type], _: Sequence[Constant]) -> Type:
@@ -300,10 +324,16 @@ def _whole(fields: Fields, value: Any, low: int = -LARGEST, high: int = LARGEST)
 
 LAWS: Mapping[str, tuple[Law, int]] = {
     "input": (_input, 0), "conv1d": (_layer, 1), "conv2d": (_layer, 1), "linear": (_layer, 1), "add": (_add, 2),
-    "clamp": (_clamp, 1), "requantise": (_requantise, 1), "sign": (_sign, 1), "align": (_align, 1),
+    "clamp": (_clamp, 1), "requantise": (_requantise, 1), "sign": (_sign, 1), "table": (_table, 1),
+    "align": (_align, 1),
     "max_pool": (_max_pool, 1), "sum_pool": (_sum_pool, 1), "sum": (_sum, 1), "concat": (_concat, -1),
     "reshape": (_reshape, 1), "permute": (_permute, 1), "slice": (_slice, 1), "pad": (_pad, 1),
 }  # fmt: skip
 """By kind: the law, and how many values it reads; -1 for any number above none."""
 LAYERS = {"conv1d": 3, "conv2d": 4, "linear": 2}
 """The kinds that multiply, and how many dimensions their weights have."""
+PARTS: Mapping[str, Mapping[str, int]] = {
+    **{kind: {"weights": dimensions, "bias": 1} for kind, dimensions in LAYERS.items()},
+    "table": {"thresholds": 1, "codes": 1},
+}
+"""The constants of each kind that has any, and how many dimensions each has."""

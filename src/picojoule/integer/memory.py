@@ -1,15 +1,19 @@
 """Where each value lies in one arena while a program runs, so that values which do not live together share their bytes.
 
 A value that only the next step reads, element by element, needs no place: a layer's sums are clamped and rounded before
-the next is begun. Values are packed at their bits. The plan is greedy by size, each value at the lowest free place.
+the next is begun. Values are packed at their bits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from picojoule.integer.program import Operation, Program
 
-_ELEMENTWISE = ("clamp", "requantise", "sign", "align", "reshape")
+Key = TypeVar("Key")
+"""What names something that needs a place."""
+
+_ELEMENTWISE = ("clamp", "requantise", "sign", "table", "align", "reshape")
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,32 @@ def memory(program: Program) -> Memory:
     kept = holder[program.output]
     spans[kept] = (spans[kept][0], len(program.operations))
     sizes = {name: -(-program.by_name[name].type.count * program.by_name[name].type.bits // 8) for name in spans}
-    places: dict[str, tuple[int, int]] = {}
-    for name in sorted(spans, key=lambda each: (-sizes[each], spans[each])):
-        places[name] = (_lowest(name, spans, sizes, places), sizes[name])
+    places = placed(spans, sizes)
     return Memory(places, max(offset + size for offset, size in places.values()))
 
 
+def placed(spans: Mapping[Key, tuple[int, int]], sizes: Mapping[Key, int]) -> dict[Key, tuple[int, int]]:
+    """An offset, and the size, of each value that lives from a step to a step, both included; none overlaps another.
+
+    Greedy, each at the lowest free place: the largest first, or those that live longest, or in their order in time,
+    whichever needs least.
+    """
+    orders: list[Callable[[Key], tuple[int, ...]]] = [
+        lambda name: (-sizes[name], *spans[name]),
+        lambda name: (spans[name][0] - spans[name][1], -sizes[name], *spans[name]),
+        lambda name: (*spans[name], -sizes[name]),
+    ]
+    found = []
+    for order in orders:
+        places: dict[Key, tuple[int, int]] = {}
+        for name in sorted(spans, key=order):
+            places[name] = (_lowest(name, spans, sizes, places), sizes[name])
+        found.append(places)
+    return min(found, key=lambda places: max((offset + size for offset, size in places.values()), default=0))
+
+
 def _lowest(
-    name: str, spans: Mapping[str, tuple[int, int]], sizes: Mapping[str, int], places: Mapping[str, tuple[int, int]]
+    name: Key, spans: Mapping[Key, tuple[int, int]], sizes: Mapping[Key, int], places: Mapping[Key, tuple[int, int]]
 ) -> int:
     """The lowest offset where a value fits beside those that live while it does."""
     first, last = spans[name]

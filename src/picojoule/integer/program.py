@@ -22,7 +22,7 @@ from torch import Tensor
 from picojoule import files
 from picojoule.errors import FileError, InputError
 from picojoule.files import Fields
-from picojoule.integer.laws import LAWS, LAYERS, largest_sum, type_of
+from picojoule.integer.laws import LAWS, LAYERS, PARTS, largest_sum, type_of
 from picojoule.integer.packing import FORMS, pack, unpack
 from picojoule.integer.types import Constant, Type, shape_of
 
@@ -55,7 +55,8 @@ class Operation:
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """Operations in order, the input's first; the constants of layers, `NAME.weights` and `NAME.bias`; the last value.
+    """Operations in order, the input's first; the last value; and constants: of layers `NAME.weights` and `NAME.bias`,
+    of tables `NAME.thresholds` and `NAME.codes`.
 
     Types are not stored: they follow from the input's and the constants, by the laws of `laws.py`.
     """
@@ -100,7 +101,7 @@ class Program:
             raise InputError("the samples have NaN, which has no code")
         if self.input.args["sign"]:
             return torch.where(x >= 0, 1, -1)
-        return (x.double() * 2.0 ** -own.exponents[0]).round().clamp(own.low, own.high).long()
+        return (x.double() * 2.0 ** -own.exponents[0]).round_().clamp_(own.low, own.high).long()
 
     def decode(self, codes: Tensor) -> Tensor:
         """What codes of the output stand for, float64."""
@@ -181,7 +182,7 @@ def assembled(tables: list[Any], constants: Mapping[str, Constant], output: str,
         whole.fail(f"output '{output}' is no operation")
     if (total := sum(each.type.count for each in made.values())) > MOST_CODES:
         whole.fail(f"its values take {total} codes for one sample; at most {MOST_CODES} are possible")
-    used = {f"{each.name}.{part}" for each in made.values() if each.kind in LAYERS for part in ("weights", "bias")}
+    used = {f"{each.name}.{part}" for each in made.values() for part in PARTS.get(each.kind, ())}
     if unknown := sorted(constants.keys() - used):
         whole.fail(f"constant '{unknown[0]}' belongs to no layer")
     return Program(tuple(made.values()), constants, output)
@@ -192,13 +193,12 @@ def operation(
     constants: Mapping[str, Constant], origin: str,
 ) -> Operation:  # fmt: skip
     """An operation with the type that follows for it."""
-    own: list[Constant] = []
-    if kind in LAYERS:
-        own = [each for part in ("weights", "bias") if (each := constants.get(f"{name}.{part}")) is not None]
-        if len(own) != 2 or own[0].values.dim() != LAYERS[kind] or own[1].values.dim() != 1:
-            raise FileError(f"{origin}: layer '{name}' has no weights and bias of its kind")
+    parts = PARTS.get(kind, {})
+    own = [each for part in parts if (each := constants.get(f"{name}.{part}")) is not None]
+    if [each.values.dim() for each in own] != [*parts.values()]:
+        raise FileError(f"{origin}: operation '{name}' has no {' and '.join(parts)} of its kind")
     type = type_of(kind, args, types, own, f"{origin}: operation '{name}'")
-    most = largest_sum(own[0].values, own[1].values, types[0]) if own else 0
+    most = largest_sum(own[0].values, own[1].values, types[0]) if kind in LAYERS else 0
     return Operation(name, kind, reads, dict(args), type, most)
 
 

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from picojoule.files import Fields
 
+EXACT_IN_FLOAT32 = 2**24
+"""Integers of at most this magnitude are exact in float32."""
 LARGEST = 2**53
 """Integers of at most this magnitude are exact in float64; no value of a program is larger."""
 MOST_EXPONENT = 512

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from picojoule import zoo
 from picojoule.errors import InputError
@@ -49,6 +50,20 @@ def load_model(
     if checkpoint is not None:
         load_checkpoint(model, Path(checkpoint))
     return model
+
+
+def input_of(reference: str, model: nn.Module) -> Tensor:
+    """One input of zeros for the model that MODEL names, without data: a zoo network's, or as an ONNX file states it.
+
+    Raises:
+        InputError: neither the code of the user's nor the file says what shape it has.
+    """
+    if not is_own(reference):
+        return zoo.example(reference)
+    shape = getattr(model, "input_shape", None) if reference.endswith(SUFFIX) else None
+    if shape is None:
+        raise InputError("give --data, so that the shape of the network's input is known")
+    return torch.zeros(1, *shape)
 
 
 def is_own(reference: str) -> bool:

@@ -4,25 +4,27 @@ The interpreter is what the others are held against. A new engine is one more en
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.util import find_spec
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from picojoule.errors import InputError
 from picojoule.export import exporters
+from picojoule.export.c import as_stored
 from picojoule.integer import Interpreter, Program
+from picojoule.integer.interpreter import Arithmetic
 from picojoule.network import NetworkModule
+from picojoule.verify.absent import AbsentError as AbsentError
+from picojoule.verify.c import BOARDS, Board, run_on_board, run_on_host
 
 Engine = Callable[[Tensor], Tensor]
 """From samples [n, ...] in float32 to outputs [n, ...], in float64 or in the float32 that the engine computes in."""
 
 BATCH = 250
-
-
-class AbsentError(Exception):
-    """What an engine needs is not installed."""
 
 
 def engines(network: NetworkModule, program: Program) -> Mapping[str, Callable[[], Engine]]:
@@ -33,15 +35,22 @@ def engines(network: NetworkModule, program: Program) -> Mapping[str, Callable[[
     return {
         "float64": lambda: _float64(network),
         "interpreter": lambda: interpreter(program),
+        "interpreter, bit-serial": lambda: interpreter(program, "datapath"),
         "onnxruntime": lambda: _onnxruntime(program, optimised=True),
         "onnxruntime, not optimised": lambda: _onnxruntime(program, optimised=False),
         "qonnx": lambda: _qonnx(program),
+        "c-host": lambda: _c(program, run_on_host),
+        **{name: partial(_c, program, partial(_on_board, board)) for name, board in BOARDS.items()},
     }
 
 
-def interpreter(program: Program) -> Engine:
+SLOW = ("qonnx", *BOARDS)
+"""Engines that get fewer samples."""
+
+
+def interpreter(program: Program, arithmetic: Arithmetic = "float") -> Engine:
     """The program's own interpreter."""
-    running = Interpreter(program)
+    running = Interpreter(program, arithmetic)
 
     def run(x: Tensor) -> Tensor:
         return program.decode(running.run(program.encode(x)))
@@ -89,6 +98,21 @@ def _qonnx(program: Program) -> Engine:
         return torch.from_numpy(np.concatenate(found))
 
     return run
+
+
+def _c(program: Program, run: Callable[[Mapping[str, bytes], NDArray[np.int64]], NDArray[np.int64]]) -> Engine:
+    """The exported C, compiled and run somewhere."""
+    files, shape = exporters()["c"].files(program), program.output_type.shape
+
+    def outputs(x: Tensor) -> Tensor:
+        found = run(files, as_stored(program.encode(x)))
+        return program.decode(torch.from_numpy(found).reshape(len(x), *shape))
+
+    return outputs
+
+
+def _on_board(board: Board, files: Mapping[str, bytes], codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    return run_on_board(board, files, codes, traced=0).outputs
 
 
 def _exported(target: str, program: Program) -> bytes:

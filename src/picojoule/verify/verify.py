@@ -1,7 +1,7 @@
 """The proof that a network is the same integers in every engine: what was compared, and how often it differed."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from picojoule.network import Network
 from picojoule.plan import Plan
 from picojoule.quantize import quantize, settled
 from picojoule.search import Result
-from picojoule.verify.engines import AbsentError, Engine, engines, interpreter, told
+from picojoule.verify.engines import SLOW, AbsentError, Engine, engines, interpreter, told
 from picojoule.verify.inputs import adversarial
 
 VERSION = 1
@@ -103,16 +103,16 @@ def lowered(run: Result | Path | str) -> Program:
 
 def verify(
     network: Network, plan: Plan, ranges: Ranges, samples: Tensor | None = None, *, random: int = 100,
-    slow: int = 20, seed: int = 0, heard: Callable[[str], None] = lambda _: None,
+    slow: int = 20, seed: int = 0, only: Collection[str] = (), heard: Callable[[str], None] = lambda _: None,
 ) -> Proof:  # fmt: skip
     """Run a network in every engine at hand, on samples [n, ...] and on hard inputs, and compare all outputs.
 
     The fake-quantised network has its biases rounded as the program's are. `random` is how many inputs of each random
-    kind are made; the qonnx executor, which runs one sample after the other, gets `slow` of each kind. `heard` is told
-    each engine's name as it begins.
+    kind are made; the qonnx executor and emulated boards, which are slow, get `slow` of each kind. `only` names the
+    engines that are run, all if it is empty. `heard` is told each engine's name as it begins.
 
     Raises:
-        InputError: the network has no program.
+        InputError: the network has no program, or an engine is not known.
     """
     program = lower(network, plan, ranges)
     kinds = dict(adversarial(program, random, seed))
@@ -123,13 +123,16 @@ def verify(
     whole = settled(network, plan, ranges)
     module = quantize(whole.network, plan, whole.ranges)
     verdicts = []
-    for name, make in engines(module, program).items():
-        if name == "interpreter":
+    made = engines(module, program)
+    if unknown := sorted({*only} - {*made}):
+        raise InputError(f"engine '{unknown[0]}' is not known; give some of: {'; '.join(made)}")
+    for name, make in made.items():
+        if name == "interpreter" or (only and name not in only):
             continue
         heard(name)
         try:
             verdicts.append(
-                _compared(name, make(), program.output_type, kinds, expected, slow if name == "qonnx" else None)
+                _compared(name, make(), program.output_type, kinds, expected, slow if name in SLOW else None)
             )
         except AbsentError as error:
             verdicts.append(Verdict(name, "absent", why=told(error)))
@@ -143,14 +146,10 @@ def verify(
 def _compared(
     name: str, engine: Engine, type: Type, kinds: Mapping[str, Tensor], expected: Mapping[str, Tensor], most: int | None
 ) -> Verdict:
-    compared = mismatches = 0
-    samples = {}
-    for kind, x in kinds.items():
-        part, wanted = x[:most], expected[kind][:most]
-        found = engine(part)
-        samples[kind] = len(part)
-        compared += wanted.numel()
-        mismatches += differing(found, wanted, type)
+    samples = {kind: len(x[:most]) for kind, x in kinds.items()}
+    found = engine(torch.cat([x[:most] for x in kinds.values()]))
+    wanted = torch.cat([codes[:most] for codes in expected.values()])
+    compared, mismatches = wanted.numel(), differing(found, wanted, type)
     return Verdict(name, "different" if mismatches else "equal", samples, compared, mismatches)
 
 

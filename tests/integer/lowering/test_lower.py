@@ -178,29 +178,29 @@ def refused(told: str) -> Iterator[None]:
 
 REFUSED: dict[str, tuple[Callable[..., Tensor], str]] = {
     "sigmoid": (
-        lambda net, x: net.b(torch.sigmoid(net.a(x))),
-        r"'sigmoid' \(sigmoid\) has no exact integers; use a rectifier or a clamp in its place",
+        lambda net, x: torch.sigmoid(net.b(net.a(x))),
+        r"'sigmoid' \(sigmoid\) has no exact integers; let nothing but layers read it, which rounds it, or use a .*",
     ),
     "softmax": (
         lambda net, x: torch.softmax(net.a(x), 1),
         r"'softmax' \(_?softmax\) has no exact integers; leave it to whoever reads the output: .*",
     ),
     "stored": (
-        lambda net, x: net.b(net.a(x) + net.a.bias),
-        "'add.*' reads the stored tensor 'a.bias', which has no place in a program",
+        lambda net, x: net.b(net.a(x)) + net.b.bias,
+        "'add.*' reads the stored tensor 'b.bias', which has no place in a program",
     ),
     "constant": (
         lambda net, x: net.b(net.a(x) + torch.ones(1, 6)),
         "'ones' is no value that depends on the network's input; it has no place in a program",
     ),
-    "number": (lambda net, x: net.b(net.a(x) + 1), "'add.*' adds a number or a multiple; .*"),
-    "product": (lambda net, x: net.b(F.relu(y := net.a(x)) * y), r"'mul.*' \(mul\) has no exact integers; .*"),
+    "number": (lambda net, x: net.b(net.a(x)) + 1, "'add.*' adds a number or a multiple; .*"),
+    "product": (lambda net, x: net.b(net.a(x) * x), r"'mul.*' \(mul\) has no exact integers; .*"),
     "batch": (
         lambda net, x: net.b(net.a(x.reshape(-1, 6))).reshape(-1, 8),
         "'.*' mixes the samples of a batch; a program runs one sample after the other",
     ),
     "bound": (
-        lambda net, x: net.b(net.a(x).clamp(-0.1, 1)),
+        lambda net, x: net.b(net.a(x)).clamp(-0.1, 1),
         r"'clamp' clamps to -0.1 and 1.0, which takes \d+ bits; give it bounds that are small multiples of .*",
     ),
     "padding": (lambda net, x: net.b(F.pad(net.a(x), (0, 6), value=1.0)[..., :6]), "'pad' pads with something else .*"),

@@ -91,6 +91,14 @@ def hungry() -> dict[str, Any]:
         "convolution": model(convolved, constants={"w": w}),
         "uneven convolution": model(uneven, constants={"w": w}),
         "windows": model(window),
+        "expansion": model(node("Expand", "x s"), constants={"s": ints(2**30, 1, 1, 1, 1, 1)}),
+        "expanded constant": model(
+            node("Expand", "c s", "d"), node("Add", "x d"), constants={"c": numbers(1), "s": ints(2**40)}
+        ),
+        "image": model(node("Resize", "x . s"), constants={"s": np.array([1, 1, 3000, 3000], np.float32)}),
+        "line": model(node("Resize", "x . s"), constants={"s": np.array([1, 1, 1, 1e9], np.float32)}),
+        "transposed convolution": model(node("ConvTranspose", "x w", strides=[2**16, 1]), constants={"w": w[:2]}),
+        "parts": model(node("Gather", "x i", axis=3), constants={"i": ints(*range(7), *range(7)).repeat(200)}),
         "many values": model(
             *many, node("Sum", " ".join(f"v{k}" for k in range(40))), constants={"p": ints(*[0] * 7, 2**21)}
         ),

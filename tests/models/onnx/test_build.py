@@ -84,6 +84,16 @@ class TestBatches:
         np.testing.assert_allclose(found, expected(made, x), rtol=1e-4, atol=1e-4)
         assert float_module(network)(torch.zeros(3, 2, 6, 7)).shape == (3, 4)
 
+    def test_one_that_lies_in_between(self, tmp_path: Path) -> None:
+        """As attention of a file for one sample puts its heads beside the samples: which of both, it does not say."""
+        made = small(
+            node("Reshape", "c s", "r"), node("Reshape", "r t", "q"), node("Flatten", "q", "f"),
+            shape=(1, 2, 6, 7), s=ints(-1, 4, 5), t=ints(1, 3, 4, 5),
+        )  # fmt: skip
+        told = "its shape [1, 3, 4, 5] holds for batches of 1 alone; export the model with a free batch"
+        with pytest.raises(InputError, match=re.escape(told)):
+            load_onnx(written(tmp_path, made))
+
     def test_a_size_that_is_computed(self, tmp_path: Path) -> None:
         chain = (
             node("Shape", "c", "s"), node("Gather", "s zero", "n", axis=0), node("Unsqueeze", "n first", "l"),
@@ -196,6 +206,7 @@ class TestNames:
         assert [each.name for each in captured(tmp_path, made).layers] == ["c", "c2", "c.weight2", "c3"]
 
 
+SCALES = np.array([1, 1, 2, 2.5], np.float32)
 REFUSED = [
     (model(node("Loop", "x", name="l")), "node 'l' (Loop): this operation cannot be imported; give the network as a"),
     (model(node("Det", "x")), "node 'y' (Det): this operation cannot be imported"),
@@ -217,9 +228,40 @@ REFUSED = [
     (model(node("Flatten", "x", axis=7)), "its axis 7 is none of a value of 4 dimensions"),
     (model(node("Squeeze", "x a"), constants={"a": ints(2)}), "its axes [2] are not all of size 1"),
     (model(node("PRelu", "x s"), constants={"s": numbers(2, 6, 7)}), "are not one for each channel"),
-    (model(node("Gather", "x i"), constants={"i": ints(0, 1)}), "it gathers several parts of a value"),
+    (model(node("Gather", "x i", axis=1), constants={"i": ints(0, 2)}), "it takes parts that a value of 2 does not"),
+    (model(node("Gather", "x i", axis=2), constants={"i": ints(*[0, 2] * 200)}), "it takes more than 256 parts"),
+    (model(node("Split", "x s", "y z", axis=1), constants={"s": ints(2, 1)}), "its parts of [2, 1] do not make up a"),
+    (model(node("MaxPool", "x", "z i", kernel_shape=[2, 2]), node("Add", "z i")), "its result 1 is read; only"),
     (model(node("Cast", "x", to=7)), "it changes between floating-point and whole numbers"),
-    (model(node("Pad", "x p", mode="edge"), constants={"p": ints(0)}), "it pads by 'edge'; pad with a number"),
+    (model(node("Pad", "x p", mode="wrap"), constants={"p": ints(0)}, opset=19), "it pads by 'wrap'; it can by"),
+    (model(node("Expand", "x s"), constants={"s": ints(1, 3, 1, 1)}), "its shape [1, 3, 1, 1] does not fit a value of"),
+    (model(node("Equal", "x x", "e"), node("Cast", "e", to=1)), "it compares values; it can compare sizes alone"),
+    (model(node("Where", "c x x"), constants={"c": ints(1)}), "it chooses between values; it can choose between sizes"),
+    (model(node("Mul", "x i"), constants={"i": ints(3)}), "it mixes floating-point and whole numbers"),
+    (model(node("Resize", "x . s", mode="cubic"), constants={"s": SCALES}), "it resizes by 'cubic', 'half_pixel', "),
+    (model(node("Resize", "x . s", antialias=1), constants={"s": SCALES}, opset=18), "it has antialias, "),
+    (
+        model(
+            node("Resize", "x . s", mode="linear", coordinate_transformation_mode="asymmetric"),
+            constants={"s": SCALES},
+        ),
+        "it looks at other places of the image than torch's interpolation does",
+    ),
+    (
+        model(node("Resize", "x . s", nearest_mode="ceil"), constants={"s": SCALES}),
+        "it takes other elements of the image than torch's interpolation does",
+    ),
+    (model(node("Resize", "x . s"), constants={"s": SCALES[:3]}), "its scales or sizes are not one for each of 4"),
+    (model(node("Resize", "x . . s"), constants={"s": ints(1, 4, 9, 9)}), "it resizes more than images"),
+    (model(node("Resize", "x . . s"), constants={"s": ints(1, 2, 9, 2**20)}), "it makes an image of 9 x 1048576"),
+    (
+        model(node("LayerNormalization", "x s", axis=0), constants={"s": numbers(7)}),
+        "it takes its statistics over the samples of a batch",
+    ),
+    (
+        model(node("ConvTranspose", "x w", output_shape=[90, 90]), constants={"w": numbers(2, 3, 3, 3)}),
+        "it makes more than its windows reach",
+    ),
     (
         model(node("Slice", "x b e a s"), constants={"b": ints(3), "e": ints(0), "a": ints(2), "s": ints(-1)}),
         "it goes backwards, which no slice does here",

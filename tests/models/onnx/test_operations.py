@@ -16,11 +16,23 @@ W, ROW = numbers(3, 2, 3, 3), numbers(3)
 NORM = {"g": numbers(2), "b": numbers(2, seed=1), "m": numbers(2, seed=2), "v": np.abs(numbers(2, seed=3)) + 0.5}
 FEATURES = ("n", 12)
 
-PLAIN = "Relu Sigmoid Tanh HardSwish Softplus Mish Erf Exp Abs Neg Identity Dropout".split()
+PLAIN = "Relu Sigmoid Tanh HardSwish Softplus Softsign Mish Erf Exp Reciprocal Abs Neg Identity Dropout".split()
+SCALE = {"s": np.array([1, 1, 2, 3], np.float32)}
+LINE = {"s": numbers(7), "b": numbers(7, seed=1)}
 
 CASES: dict[str, Any] = {
     **{op: model(node(op, "x"), opset=18) for op in PLAIN},
     "Sqrt": model(node("Abs", "x", "a"), node("Sqrt", "a")),
+    "Log": model(node("Abs", "x", "a"), node("Log", "a")),
+    "Pow": model(node("Pow", "x e"), constants={"e": np.float32(2)}),
+    "Pow of a whole number": model(node("Pow", "x e"), constants={"e": ints(3)}),
+    "Pow of a value": model(node("Abs", "x", "a"), node("Pow", "a x")),
+    "Selu": model(node("Selu", "x")),
+    "Selu of other numbers": model(node("Selu", "x", alpha=1.5, gamma=0.9)),
+    "Celu": model(node("Celu", "x", alpha=0.7)),
+    "ThresholdedRelu": model(node("ThresholdedRelu", "x", alpha=0.7)),
+    "Swish": model(node("Swish", "x"), opset=24),
+    "Swish of another slope": model(node("Swish", "x", alpha=0.7), opset=24),
     "LeakyRelu": model(node("LeakyRelu", "x", alpha=0.2)),
     "Elu": model(node("Elu", "x", alpha=0.7)),
     "PRelu": model(node("PRelu", "x s"), constants={"s": numbers(2, 1, 1)}),
@@ -51,6 +63,38 @@ CASES: dict[str, Any] = {
     "BatchNormalization of features": model(
         node("BatchNormalization", "x g b m v"), shape=("n", 2), constants=NORM, opset=9
     ),
+    "LayerNormalization": model(node("LayerNormalization", "x s b", epsilon=1e-3), constants=LINE),
+    "LayerNormalization of an image": model(
+        node("LayerNormalization", "x s", "y mean spread", axis=1), constants={"s": numbers(2, 6, 7)}
+    ),
+    "LayerNormalization by one scale": model(
+        node("LayerNormalization", "x s", axis=2), constants={"s": numbers(7)}
+    ),
+    "RMSNormalization": model(node("RMSNormalization", "x s"), constants={"s": numbers(7)}, opset=23),
+    "InstanceNormalization": model(node("InstanceNormalization", "x g b"), constants=NORM),
+    "GroupNormalization": model(
+        node("GroupNormalization", "x s b", num_groups=2), shape=("n", 4, 6, 7), opset=21,
+        constants={"s": numbers(4), "b": numbers(4, seed=1)},
+    ),
+    "GroupNormalization of opset 18": model(
+        node("GroupNormalization", "x s b", num_groups=2), shape=("n", 4, 6, 7), opset=18,
+        constants={"s": numbers(2), "b": numbers(2, seed=1)},
+    ),
+    "ConvTranspose": model(
+        node("ConvTranspose", "x w b", strides=[2, 3], pads=[1, 0, 1, 0], output_padding=[1, 0]),
+        constants={"w": numbers(2, 3, 3, 3), "b": ROW},
+    ),
+    "Resize": model(node("Resize", "x . s"), constants=SCALE),
+    "Resize of opset 10": model(node("Resize", "x s", mode="linear"), constants={"s": numbers(4) * 0 + 1}, opset=10),
+    "Resize to sizes": model(
+        node("Shape", "x", "t", start=0, end=2), node("Concat", "t u", "s", axis=0),
+        node("Resize", "x . . s", mode="linear"), constants={"u": ints(9, 5)},
+    ),
+    "Resize of axes": model(
+        node("Resize", "x . s", axes=[3]), constants={"s": np.array([2], np.float32)}, opset=18
+    ),
+    "Upsample of opset 7": model(node("Upsample", "x", scales=[1.0, 1.0, 2.0, 3.0]), opset=7),
+    "Upsample of opset 9": model(node("Upsample", "x s"), constants=SCALE, opset=9),
     "MaxPool": model(node("MaxPool", "x", kernel_shape=[2, 3], strides=[2, 2])),
     "AveragePool": model(node("AveragePool", "x", kernel_shape=[2, 3], strides=[2, 2])),
     "GlobalMaxPool": model(node("GlobalMaxPool", "x")),
@@ -59,6 +103,13 @@ CASES: dict[str, Any] = {
     "Add": model(node("Relu", "x", "r"), node("Add", "x r")),
     "Add of a constant": model(node("Add", "c x"), constants={"c": numbers(2, 1, 7)}),
     "Sum": model(node("Relu", "x", "r"), node("Neg", "x", "m"), node("Sum", "x r m")),
+    "Mod": model(node("Mod", "x c", fmod=1), constants={"c": np.float32(0.7)}),
+    "Mod of sizes": model(
+        node("Mod", "a b", "c"), node("Unsqueeze", "c z", "d"), node("Concat", "d d f", "s", axis=0),
+        node("Reshape", "x s"), constants={"a": np.int64(9), "b": np.int64(3), "z": ints(0), "f": ints(-1)},
+    ),
+    "Min": model(node("Min", "x c"), constants={"c": np.float32(0.5)}),
+    "Max": model(node("Neg", "x", "m"), node("Max", "x m c"), constants={"c": numbers(7)}),
     "Sub": model(node("Sub", "c x"), constants={"c": numbers(1)}),
     "Mul": model(node("Sigmoid", "x", "s"), node("Mul", "x s")),
     "Div": model(node("Div", "x c"), constants={"c": np.float32(3)}),
@@ -79,6 +130,9 @@ CASES: dict[str, Any] = {
     "ReduceMax": model(node("ReduceMax", "x", axes=[1], keepdims=0), opset=12),
     "ReduceSum": model(node("ReduceSum", "x axes"), constants={"axes": ints(1)}, opset=13),
     "ReduceSum of opset 11": model(node("ReduceSum", "x", axes=[3], keepdims=0), opset=11),
+    "ReduceMin": model(node("ReduceMin", "x a", keepdims=0), constants={"a": ints(3)}, opset=18),
+    "ReduceL2": model(node("ReduceL2", "x a"), constants={"a": ints(1, 2)}, opset=18),
+    "ReduceL2 of opset 13": model(node("ReduceL2", "x", axes=[1], keepdims=0), opset=13),
     "Flatten": model(node("Flatten", "x")),
     "Flatten into rows": model(node("Flatten", "x", axis=-1), opset=11),
     "Reshape": model(node("Reshape", "x s"), constants={"s": ints(-1, 84)}),
@@ -90,6 +144,15 @@ CASES: dict[str, Any] = {
     "Squeeze of opset 7": model(node("Squeeze", "x", axes=[1]), shape=("n", 1, 84, 1), opset=7),
     "Unsqueeze": model(node("Unsqueeze", "x a"), constants={"a": ints(-1, 1)}),
     "Unsqueeze of opset 7": model(node("Unsqueeze", "x", axes=[1, 3]), opset=7),
+    "Expand": model(node("Expand", "x s"), shape=("n", 2, 1, 7), constants={"s": ints(2, 5, 1)}),
+    "Expand of a constant": model(  # as torch writes a token beside each sample's
+        node("Shape", "x", "s", start=0, end=1), node("Concat", "s r", "t", axis=0), node("Expand", "c t", "e"),
+        node("Concat", "e x", axis=1), constants={"r": ints(1, 6, 7), "c": numbers(1, 1, 1, 7)},
+    ),
+    "Expand as torch writes it": model(
+        node("Equal", "s m", "e"), node("Where", "e o s", "t"), node("Expand", "x t"),
+        constants={"s": ints(-1, 2, 6, 7), "m": ints(-1, -1, -1, -1), "o": ints(1, 1, 1, 1)},
+    ),
     "Transpose": model(node("Transpose", "x", perm=[0, 2, 3, 1])),
     "Concat": model(node("Relu", "x", "r"), node("Concat", "x r x", axis=1)),
     "Concat with a constant": model(
@@ -102,12 +165,30 @@ CASES: dict[str, Any] = {
     "Slice of opset 7": model(node("Slice", "x", starts=[0, 1], ends=[99, 2], axes=[0, 1]), opset=7),
     "Slice without axes": model(node("Slice", "x f t"), constants={"f": ints(0, 0, 2), "t": ints(2**31, 1, 5)}),
     "Gather": model(node("Gather", "x i", axis=2), constants={"i": np.int64(-2)}),
+    "Gather of several": model(node("Gather", "x i", axis=2), constants={"i": ints(1, 2, -1, 0)}),
+    "Gather of a run": model(node("Gather", "x i", axis=-1), constants={"i": ints(2, 3, 4)}),
+    "Gather of a table": model(node("Gather", "x i", axis=1), constants={"i": ints(1, 0, 0, 1).reshape(2, 2)}),
+    "Split": model(node("Split", "x s", "a b", axis=2), node("Relu", "b", "r"), node("Concat", "r a", axis=2),
+                   constants={"s": ints(4, 2)}),
+    "Split evenly": model(node("Split", "x", "a b", axis=-3), node("Mul", "b a")),
+    "Split of opset 11": model(node("Split", "x", "a y", axis=3, split=[3, 4]), opset=11),
+    "Split of opset 18": model(node("Split", "x", "a b y", axis=3, num_outputs=3), opset=18),
+    "Split of sizes": model(
+        node("Shape", "x", "t"), node("Split", "t", "n c h w", num_outputs=4), node("Mul", "h w", "p"),
+        node("Concat", "n c p", "s", axis=0), node("Reshape", "x s"), opset=18,
+    ),
+    "Pad by reflection": model(node("Pad", "x p", mode="reflect"), constants={"p": ints(0, 0, 1, 2, 0, 0, 1, 3)}),
+    "Pad by its edge": model(node("Pad", "x p", mode="edge"), constants={"p": ints(0, 0, 0, 2, 0, 0, 0, 3)}),
     "Pad": model(node("Pad", "x p v"), constants={"p": ints(0, 0, 1, 2, 0, 1, 0, 3), "v": np.float32(0.5)}),
     "Pad that crops": model(node("Pad", "x p"), constants={"p": ints(0, 0, -1, 2, 0, 0, 0, -3)}),
     "Pad of opset 7": model(node("Pad", "x", pads=[0, 0, 1, 2, 0, 1, 0, 3], value=-1.0), opset=7),
     "Pad of axes": model(node("Pad", "x p . a"), constants={"p": ints(1, 2), "a": ints(-1)}, opset=18),
     "Cast": model(node("Cast", "x", to=1)),
     "Cast of a constant": model(node("Cast", "c", "f", to=1), node("Mul", "x f"), constants={"c": ints(3)}),
+    "Cast of a size": model(  # as torch scales what attention looks at
+        node("Shape", "x", "s", start=3), node("Cast", "s", "f", to=1), node("Sqrt", "f", "r"),
+        node("Div", "o r", "d"), node("Mul", "x d"), constants={"o": np.ones(1)},
+    ),
     "Shape": model(  # as exporters write x.view(x.size(0), -1)
         node("Shape", "x", "s"), node("Gather", "s i", "n", axis=0), node("Unsqueeze", "n a", "l"),
         node("Concat", "l m", "t", axis=0), node("Reshape", "x t"),
@@ -128,6 +209,12 @@ CASES: dict[str, Any] = {
         node("Reshape", "t m", "u"), node("Pad", "x u"),
         constants={"s": ints(4), "f": ints(1, 2, 0, 3), "q": ints(-1, 2), "m": ints(-1), "from": ints(-1),
                    "to": ints(-(2**63) + 1), "axes": ints(0), "back": ints(-1)},
+    ),
+    "ConstantOfShape of a size's size": model(  # as torch writes what is repeated
+        node("Shape", "x", "s"), node("Shape", "s", "k"),
+        node("ConstantOfShape", "k", "o", value=helper.make_tensor("v", INT64, [1], [1])),
+        node("Mul", "o m", "p"), node("Equal", "p m", "e"), node("Where", "e o s", "t"), node("Expand", "x t"),
+        constants={"m": ints(-1)},
     ),
     "Constant": model(node("Constant", "", "c", value_floats=[2.0]), node("Mul", "x c")),
     "Constant of one number": model(node("Constant", "", "c", value_float=2.5), node("Mul", "x c")),

@@ -3,6 +3,8 @@
 The rest is refused, by the name of the operation.
 """
 
+from collections.abc import Container
+
 from picojoule.errors import InputError
 from picojoule.integer.program import Operation, Program
 from picojoule.integer.types import Type
@@ -15,15 +17,17 @@ _LEAST, _MOST = -126, 127
 """Exponents of float32's normal numbers."""
 
 
-def check_exact(program: Program, doubles: bool = False) -> None:
+def check_exact(program: Program, doubles: bool = False, odd: Container[str] = ()) -> None:
     """Refuse what float32 would not compute exactly, or with `doubles` what float64 would not, or has no operation for.
+
+    The sums in `odd` are rounded to odd, which float32 holds.
 
     Raises:
         InputError: the message names the layer or value.
     """
     for each in program.operations:
         own = each.type
-        if largest(each) > EXACT and not (doubles and _is_in_doubles(program, each)):
+        if largest(each) > EXACT and not doubles and each.name not in odd:
             bits = largest(each).bit_length() + 1
             raise InputError(
                 f"'{each.name}' has sums of up to {bits} bits, and engines for ONNX compute in float32, which is exact "
@@ -31,7 +35,7 @@ def check_exact(program: Program, doubles: bool = False) -> None:
             )
         if min(own.exponents) < _LEAST or max(own.exponents) + 25 > _MOST:
             raise InputError(f"'{each.name}' has steps of 2^{min(own.exponents)}, outside float32; rescale its inputs")
-        if each.kind in ("input", "requantise") and own.bits > MOST_BITS:
+        if each.kind in ("input", "requantise", "table") and own.bits > MOST_BITS:
             raise InputError(f"'{each.name}' has codes of {own.bits} bits, and ONNX rounds to at most {MOST_BITS}")
         if each.kind == "clamp":
             _check_bounds(each, program.by_name[each.reads[0]].type)
@@ -45,9 +49,17 @@ def largest(operation: Operation) -> int:
     return max(operation.largest_sum, -operation.type.low, operation.type.high) if operation.kind != "input" else 0
 
 
-def _is_in_doubles(program: Program, operation: Operation) -> bool:
-    """Whether ONNX Runtime computes an operation in float64 too: all but convolutions, and sums that take one."""
-    return not operation.kind.startswith("conv") and (operation.kind != "sum_pool" or is_global(program, operation))
+def is_wide(operation: Operation) -> bool:
+    """Whether float32 does not hold a value, so that it is in float64."""
+    return operation.kind != "input" and max(-operation.type.low, operation.type.high) > EXACT
+
+
+def needs_parts(program: Program, operation: Operation) -> bool:
+    """Whether an operation takes more than one convolution: its sums leave float32, and ONNX Runtime has no wider."""
+    convolved = operation.kind.startswith("conv") or (
+        operation.kind == "sum_pool" and not is_global(program, operation)
+    )
+    return convolved and (largest(operation) > EXACT or is_wide(program.by_name[operation.reads[0]]))
 
 
 def is_global(program: Program, pool: Operation) -> bool:

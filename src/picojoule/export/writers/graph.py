@@ -6,14 +6,16 @@ where a dialect has that, or refused. Dialects differ in how they write what rou
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from picojoule.export.writers.exactness import EXACT, check_exact, divides_exactly, largest
+from picojoule.export.writers.exactness import EXACT, check_exact, divides_exactly, is_wide, largest, needs_parts
+from picojoule.export.writers.means import rounded_to_odd
 from picojoule.export.writers.operations import WRITE
 from picojoule.integer.program import Operation, Program
 from picojoule.integer.types import Constant, Type
@@ -27,16 +29,16 @@ class GraphWriter(ABC):
     domains: ClassVar[Mapping[str, int]] = {}
     batch: ClassVar[str | int] = "n"
     doubles: ClassVar[bool] = False
-    """Whether what float32 does not hold may be in float64, but for convolutions."""
+    """Whether what float32 does not hold may be in float64."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        self.odd = {} if self.doubles else rounded_to_odd(program)  # as nothing wider holds them
         self._nodes: list[onnx.NodeProto] = []
         self._stored: list[onnx.TensorProto] = []
         self._values: dict[str, str] = {}
         self._numbers: dict[tuple[float, type], str] = {}
         self._kind: type = np.float32
-        self._wide: set[str] = set()
         self._taken = {"", "input", "output"}
 
     @abstractmethod
@@ -58,18 +60,18 @@ class GraphWriter(ABC):
             InputError: something would not be exact; the message names it.
         """
         program = self.program
-        check_exact(program, self.doubles)
+        check_exact(program, self.doubles, self.odd)
         shape, after = program.input.type.shape, program.output_type.shape
         x = helper.make_tensor_value_info("input", TensorProto.FLOAT, [self.batch, *shape])
         own = program.input
         self._values[own.name] = (self.signs if own.args["sign"] else self.rounded)("input", own.name, own.type)
         for operation in program.operations[1:]:
             self._write(operation)
-        result, kind = self._values[program.output], TensorProto.FLOAT
-        if program.output in self._wide:
-            self._kind, kind = np.float64, TensorProto.DOUBLE
+        result, wide = self._values[program.output], is_wide(program.by_name[program.output])
         if program.output_type.divisor != 1:
-            result = self.node("Div", [result, self.number(program.output_type.divisor)], f"{program.output}.mean")
+            with self.doubles_written(wide):
+                result = self.node("Div", [result, self.number(program.output_type.divisor)], f"{program.output}.mean")
+        kind = TensorProto.DOUBLE if wide else TensorProto.FLOAT
         self._rename(result, "output")
         y = helper.make_tensor_value_info("output", kind, [self.batch, *after])
         graph = helper.make_graph(self._nodes, "picojoule", [x], [y], self._stored)
@@ -83,40 +85,68 @@ class GraphWriter(ABC):
         return name
 
     def _write(self, operation: Operation) -> None:
-        """Write an operation in the numbers that hold it. Rounding leads from float64 back to float32."""
-        reads = [self._values[name] for name in operation.reads]
-        wide = [name in self._wide for name in operation.reads]
+        """Write an operation in the numbers that hold it; what float32 holds is in float32 again behind it."""
+        name, write = operation.name, WRITE[operation.kind]
+        reads = [self._values[each] for each in operation.reads]
+        wide = [self.doubles and is_wide(self.program.by_name[each]) for each in operation.reads]
         if operation.kind in ("requantise", "sign"):
             if wide[0] or not divides_exactly(self.program, operation):
                 rounds = self.signs if operation.kind == "sign" else self.rounded
-                x = self._narrowed(operation, reads[0], wide[0])
-                self._values[operation.name] = rounds(x, operation.name, operation.type)
+                self._values[name] = rounds(self._rounded_wide(operation, reads[0], wide[0]), name, operation.type)
                 return
-        elif any(wide) or largest(operation) > EXACT:
-            self._kind = np.float64
-            self._wide.add(operation.name)
-            reads = [x if each else self.held(x) for x, each in zip(reads, wide, strict=True)]
-        self._values[operation.name] = WRITE[operation.kind](self, operation, reads)
-        self._kind = np.float32
+        elif operation.kind != "table" and (any(wide) or (self.doubles and largest(operation) > EXACT)):
+            if needs_parts(self.program, operation):
+                x = write(self, operation, reads)
+            else:
+                with self.doubles_written():
+                    x = write(
+                        self, operation, [x if each else self.held(x) for x, each in zip(reads, wide, strict=True)]
+                    )
+            self._values[name] = x if is_wide(operation) else self.narrowed(x)
+            return
+        self._values[name] = write(self, operation, reads)
 
-    def _narrowed(self, operation: Operation, x: str, wide: bool) -> str:
+    def _rounded_wide(self, operation: Operation, x: str, wide: bool) -> str:
         """What is to be rounded, rounded in float64: float32 holds that."""
         own, name = operation.type, operation.name
-        self._kind = np.float64
-        x = x if wide else self.held(x)
         divisor = self.program.by_name[operation.reads[0]].type.divisor
-        if operation.kind == "requantise":
-            x = x if divisor == 1 else self.node("Div", [x, self.number(divisor)], f"{name}.mean")
-            x = self.node("Mul", [x, self.number(2.0 ** -own.exponents[0])], f"{name}.steps")
-            x = self.node("Round", [x], f"{name}.rounded")
-        x = self.node("Clip", [x, self.number(own.low), self.number(own.high)], f"{name}.bounded")
-        self._kind = np.float32
+        with self.doubles_written():
+            x = x if wide else self.held(x)
+            if operation.kind == "requantise":
+                x = x if divisor == 1 else self.node("Div", [x, self.number(divisor)], f"{name}.mean")
+                x = self.node("Mul", [x, self.number(2.0 ** -own.exponents[0])], f"{name}.steps")
+                x = self.node("Round", [x], f"{name}.rounded")
+            x = self.node("Clip", [x, self.number(own.low), self.number(own.high)], f"{name}.bounded")
         x = self.node("Cast", [x], f"{name}.narrow", to=TensorProto.FLOAT)
         return x if operation.kind == "sign" else self.node("Mul", [x, self.step(own)], f"{name}.scaled")
 
+    @property
+    def in_doubles(self) -> bool:
+        """Whether numbers are being stored in float64."""
+        return self._kind is np.float64
+
+    @contextmanager
+    def doubles_written(self, wide: bool = True) -> Iterator[None]:
+        """Within, numbers are stored in float64, where that is so."""
+        before, self._kind = self._kind, np.float64 if wide else np.float32
+        yield
+        self._kind = before
+
     def held(self, x: str) -> str:
         """A value of float32 in the numbers that are being written."""
-        return x if self._kind is np.float32 else self.node("Cast", [x], f"{x}.wide", to=TensorProto.DOUBLE)
+        return self.node("Cast", [x], f"{x}.wide", to=TensorProto.DOUBLE) if self.in_doubles else x
+
+    def narrowed(self, x: str) -> str:
+        """A value of float64 that float32 holds too, in float32."""
+        return self.node("Cast", [x], f"{x}.narrow", to=TensorProto.FLOAT)
+
+    def bias(self, operation: Operation, sides: int = 0) -> str:
+        """Store a layer's bias as the numbers that its codes stand for, with sides to be added to behind channels."""
+        read = self.program.by_name[operation.reads[0]].type
+        exponents = [read.exponents[0] + each for each in operation.args["exponents"]]
+        codes = self.program.constants[f"{operation.name}.bias"].values.double().numpy()
+        values = codes * np.exp2(np.array(exponents, np.float64))
+        return self.array(values.reshape(-1, *[1] * sides), f"{operation.name}.bias")
 
     def array(self, values: Any, name: str, kind: type | None = None) -> str:
         """Store numbers under a name, in the type that is being written unless another is given."""

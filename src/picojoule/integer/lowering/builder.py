@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from picojoule.integer.laws import PARTS
 from picojoule.integer.program import Operation, Program, operation
 from picojoule.integer.types import Constant, Type
 
@@ -20,7 +21,7 @@ class Builder:
         return self._operations[value].type
 
     def emit(self, name: str, kind: str, reads: Sequence[str], *constants: Constant, **args: Any) -> str:
-        """Append an operation, a layer with its weights and bias; returns its name, made to differ from others.
+        """Append an operation, with its constants; returns its name, made to differ from others.
 
         Raises:
             InputError: it breaks a law, such as values of more than 53 bits.
@@ -29,7 +30,7 @@ class Builder:
         while free in self._operations:
             k += 1
             free = f"{name}~{k}"
-        self._constants |= dict(zip((f"{free}.weights", f"{free}.bias"), constants, strict=False))
+        self._constants |= {f"{free}.{part}": each for part, each in zip(PARTS.get(kind, ()), constants, strict=True)}
         types = [self.type(value) for value in reads]
         self._operations[free] = operation(free, kind, tuple(reads), args, types, self._constants, "the network")
         return free
@@ -57,5 +58,5 @@ class Builder:
                 needed.add(name)
                 wanted += self._operations[name].reads
         kept = tuple(each for each in self._operations.values() if each.name in needed or each.kind == "input")
-        parts = {f"{each.name}.{part}" for each in kept for part in ("weights", "bias")}
+        parts = {f"{each.name}.{part}" for each in kept for part in PARTS.get(each.kind, ())}
         return Program(kept, {name: each for name, each in self._constants.items() if name in parts}, output)

@@ -16,6 +16,7 @@ from picojoule.formats import Binary, Fixed, Format
 from picojoule.integer.lowering.builder import Builder
 from picojoule.integer.lowering.rules import RULES, convolution, remedy
 from picojoule.integer.lowering.sinking import sunk
+from picojoule.integer.lowering.tables import MOVES, Site, origins, table
 from picojoule.integer.program import Program
 from picojoule.integer.types import LARGEST, Constant
 from picojoule.network import Layer, Network, Node, ops
@@ -43,13 +44,19 @@ def lower(network: Network, plan: Plan, ranges: Ranges) -> Program:
 
 
 class _Lowering:
-    """A network as far as it is lowered: by node, the value of the program that it became."""
+    """A network as far as it is lowered: by node, the value of the program that it became.
+
+    What has exact integers only once it is rounded waits until then, with the error that it is otherwise.
+    """
 
     def __init__(self, network: Network, chosen: Mapping[str, Choice]) -> None:
         self._network, self._chosen = network, chosen
         self._sites = {site.tensor: name for name, site in network.sites.items() if site.kind == "inputs"}
         self._layers = layers_by_node(network)
         self._values: dict[str, str] = {}
+        self._waiting: dict[str, InputError] = {}
+        self._origins: dict[str, tuple[str, ...]] = {}
+        self._tables: dict[tuple[str, str], str] = {}
         self._made = Builder()
 
     def add(self, node: Node) -> None:
@@ -60,21 +67,42 @@ class _Lowering:
             raise InputError(f"'{node.name}' mixes the samples of a batch; a program runs one sample after the other")
         if node.op == "input":
             self._values[node.name] = self._input(node)
+            self._origins[node.name] = (node.name,)
             return
-        name = ops.short(node.op)
-        if node.op in ops.MAC:
-            value = self._layer(node)
-        elif name in RULES:
-            value = RULES[name](self._made, node, [self._value(ref) for ref in self._read(node)])
-        else:
-            raise InputError(f"'{node.name}' ({name}) has no exact integers; {remedy(name)}")
-        site = self._sites.get(node.name)
-        self._values[node.name] = value if site is None else self._rounded(value, site)
+        found = origins(self._network, node, self._origins)
+        try:
+            self._values[node.name] = self._lowered(node, pointwise=bool(found))
+            found = (node.name, *found)
+        except InputError as error:
+            if not found and not self._moves(node):
+                raise
+            self._waiting[node.name] = error
+        self._origins[node.name] = found
+        if (name := self._sites.get(node.name)) is not None:
+            self._values[node.name] = self._rounded(node, self._site(name))
+            self._origins[node.name] = (node.name,)
 
     def program(self) -> Program:
         """What was lowered, the output with one exponent for all of it."""
         output = self._made.aligned(self._value(self._network.output))
         return self._made.program(output)
+
+    def _lowered(self, node: Node, pointwise: bool) -> str:
+        """A node's value, not rounded.
+
+        Raises:
+            InputError: it has no exact integers.
+        """
+        name = ops.short(node.op)
+        if node.op in ops.MAC:
+            return self._layer(node)
+        if name in RULES:
+            return RULES[name](self._made, node, [self._value(ref) for ref in self._read(node)])
+        raise InputError(f"'{node.name}' ({name}) has no exact integers; {remedy(name, pointwise)}")
+
+    def _moves(self, node: Node) -> bool:
+        """Whether a node only moves values of which some wait."""
+        return ops.short(node.op) in MOVES and any(ref in self._waiting for ref in node.refs())
 
     def _read(self, node: Node) -> list[str]:
         """The nodes whose values a node reads."""
@@ -84,6 +112,8 @@ class _Lowering:
         return [ref for ref in node.refs() if self._network.by_name[ref].shape]
 
     def _value(self, name: str) -> str:
+        if name in self._waiting and name not in self._values:
+            raise self._waiting[name]
         if name not in self._values:
             raise InputError(f"'{name}' is no value that depends on the network's input; it has no place in a program")
         return self._values[name]
@@ -92,24 +122,37 @@ class _Lowering:
         site = self._sites.get(node.name)
         if site is None:
             raise InputError("no layer reads the network's input itself, so that no site makes integers of it")
-        low, high, exponent, sign = self._codes(site)
+        _, _, low, high, exponent, sign = self._site(site)
         shape = [size for size in node.shape if size is not None]
         return self._made.emit(node.name, "input", (), shape=shape, low=low, high=high, exponent=exponent, sign=sign)
 
-    def _codes(self, site: str) -> tuple[int, int, int, bool]:
-        """The least and the largest code of a site of values, the exponent of one, and whether they are signs."""
-        format, range = self._chosen[site]
+    def _site(self, name: str) -> Site:
+        """How a site of values is rounded."""
+        format, range = choice = self._chosen[name]
         if isinstance(format, Binary):
-            return -1, 1, range.exponents[0], True
-        fixed = _fixed(format, site)
-        return (*fixed.codes(range.signed), range.exponents[0] - fixed.fraction_bits(range.signed), False)
+            return Site(name, choice.quantize, -1, 1, range.exponents[0], True)
+        fixed = _fixed(format, name)
+        exponent = range.exponents[0] - fixed.fraction_bits(range.signed)
+        return Site(name, choice.quantize, *fixed.codes(range.signed), exponent, False)
 
-    def _rounded(self, value: str, site: str) -> str:
-        """A value rounded to its site."""
-        low, high, exponent, sign = self._codes(site)
-        if sign:
-            return self._made.emit(site, "sign", (value,), exponent=exponent)
-        return self._made.emit(site, "requantise", (value,), low=low, high=high, exponent=exponent)
+    def _rounded(self, node: Node, site: Site) -> str:
+        """A node's value rounded to a site; what waits is rounded before it is moved."""
+        if node.name in self._values:
+            value = (self._values[node.name],)
+            if site.sign:
+                return self._made.emit(site.name, "sign", value, exponent=site.exponent)
+            low, high = site.low, site.high
+            return self._made.emit(site.name, "requantise", value, low=low, high=high, exponent=site.exponent)
+        if found := self._origins[node.name]:
+            key = node.name, site.name
+            if key not in self._tables:
+                self._tables[key] = table(self._made, self._network, node, found[0], self._values[found[0]], site)
+            return self._tables[key]
+        name = ops.short(node.op)
+        if site.sign and "pad" in name:
+            raise self._waiting[node.name]
+        moved = [self._rounded(self._network.by_name[ref], site) for ref in self._read(node)]
+        return RULES[name](self._made, node, moved)
 
     def _layer(self, node: Node) -> str:
         """A convolution or a dense layer."""

@@ -18,6 +18,8 @@ from picojoule.network import Node, Ref, ops
 
 _MOST = 2**31
 
+TURNS = frozenset(("permute", "transpose", "movedim", "moveaxis", "swapaxes", "swapdims", "t", "mT", "numpy_T"))
+"""Views that change the order of elements."""
 Rule = Callable[[Builder, Node, list[str]], str]
 
 
@@ -159,7 +161,7 @@ def _view(made: Builder, node: Node, values: list[str]) -> str:
 
 def _order(node: Node, dimensions: int) -> list[int] | None:
     """The new order of dimensions, the batch's included; None where elements stay in their order."""
-    if ops.short(node.op) not in ("permute", "transpose", "movedim", "moveaxis", "swapaxes", "swapdims", "t", "mT"):
+    if ops.short(node.op) not in TURNS:
         return None
     example = torch.empty([each + 2 for each in range(dimensions + 1)], device="meta")  # sizes tell dimensions apart
     turned = ops.resolve(node.op)(example, *node.args[1:], **node.kwargs)
@@ -207,11 +209,12 @@ def arguments(node: Node, names: str) -> dict[str, Any]:
     return {**dict(zip(names.split(), node.args, strict=False)), **node.kwargs}
 
 
-def remedy(name: str) -> str:
-    """What to do about an operation without a rule."""
+def remedy(name: str, pointwise: bool) -> str:
+    """What to do about an operation without a rule; `pointwise`, it is a function of one value."""
     if "softmax" in name:
         return "leave it to whoever reads the output: the largest stays the largest"
-    return "use a rectifier or a clamp in its place"
+    rounded = "let nothing but layers read it, which rounds it, or " if pointwise else ""
+    return f"{rounded}use a rectifier or a clamp in its place"
 
 
 def _sizes(given: Any, count: int) -> list[int]:

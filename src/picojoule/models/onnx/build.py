@@ -16,7 +16,7 @@ from picojoule.errors import InputError
 from picojoule.models.onnx.call import Argument, Call, Constant, Function, bare
 from picojoule.models.onnx.file import Graph, Node, Value
 from picojoule.models.onnx.module import FAULTS, OnnxModule, Step, Stored, computed, first_line
-from picojoule.models.onnx.operations import OPERATIONS, QUANTISED
+from picojoule.models.onnx.operations import OPERATIONS, QUANTISED, SEVERAL
 
 _LAYERS = ("Conv", "Gemm", "MatMul")
 _LEAVES = dict.fromkeys(_LAYERS, ("input", "weight", "bias")) | {
@@ -37,7 +37,8 @@ def build(graph: Graph, input_shape: Sequence[int] | None) -> nn.Module:
     builder = _Builder(graph)
     for node in _needed(graph):
         builder.add(node)
-    module = builder.module().eval()
+    module = builder.module()
+    module.eval()
     told = graph.shape
     if input_shape is not None:
         fits = told is None or (
@@ -49,8 +50,9 @@ def build(graph: Graph, input_shape: Sequence[int] | None) -> nn.Module:
                             for shape in (told or (), input_shape))  # fmt: skip
             raise InputError(f"{graph.origin} takes inputs of shape [{takes}], not [{given}]; give data of that shape")
         module.try_out(tuple(input_shape))
-    elif told is not None and None not in told:
-        module.try_out(tuple(size or 0 for size in told))
+    if told is not None and None not in told:
+        module.input_shape = tuple(size or 0 for size in told)
+        module.try_out(module.input_shape)
     return module
 
 
@@ -82,10 +84,27 @@ class _Builder:
     def add(self, node: Node) -> None:
         """One node as a step, or as a constant, or as the bias of a layer before it."""
         _check_known(node)
-        arguments: list[Argument] = [self._constants.get(name or "", name) for name in node.inputs]
-        if node.op in ("Add", "Sum") and self._becomes_bias(node, arguments):
+        if node.op in ("Add", "Sum") and self._becomes_bias(node, self._arguments(node)):
             return
-        call = Call(self._graph.opset, self._graph.batch, arguments, dict(node.attributes))
+        if not any(node.outputs):
+            raise InputError(f"{node.where} cannot be imported: it makes nothing")
+        for index, result in enumerate(node.outputs):
+            if index and node.op not in SEVERAL:
+                if self._reads[result]:
+                    raise InputError(
+                        f"{node.where} cannot be imported: its result {index} is read; only the first can be"
+                    )
+            elif index == 0 or self._reads[result]:
+                self._add(node, index)
+
+    def _arguments(self, node: Node) -> list[Argument]:
+        return [self._constants.get(name or "", name) for name in node.inputs]
+
+    def _add(self, node: Node, index: int) -> None:
+        """One result of a node."""
+        given, result = self._arguments(node), node.outputs[index]
+        attributes = dict(node.attributes)
+        call = Call(self._graph.opset, self._graph.batch, given, attributes, index, len(node.outputs))
         try:
             function = OPERATIONS[node.op](call)
             if call.attributes:
@@ -93,16 +112,13 @@ class _Builder:
         except FAULTS as error:
             said = "it has too few inputs" if isinstance(error, IndexError) else first_line(error)
             raise InputError(f"{node.where} cannot be imported: {said}") from error
-        if len(node.outputs) == 0:
-            raise InputError(f"{node.where} cannot be imported: it makes nothing")
-        given = call.arguments
         while given and given[-1] is None:
             given.pop()
         if all(not isinstance(each, str) for each in given):
             value = self._fold(node, function, [each.value if isinstance(each, Constant) else None for each in given])
-            self._constants[node.outputs[0]] = Constant(value, node.outputs[0])
+            self._constants[result] = Constant(value, result)
         else:
-            self._step(node, function, given)
+            self._step(node, function, given, result)
 
     def module(self) -> OnnxModule:
         """The module of all nodes so far."""
@@ -118,7 +134,7 @@ class _Builder:
         steps = [replace(step, frees=tuple(ends.get(step.result, ()))) for step in steps]
         return OnnxModule(steps, self._tensors, graph.input, graph.output)
 
-    def _step(self, node: Node, function: Function, given: Sequence[Argument]) -> None:
+    def _step(self, node: Node, function: Function, given: Sequence[Argument], result: str) -> None:
         leaves = _LEAVES.get(node.op, ())
         stem = None
         arguments: list[Any] = []
@@ -131,7 +147,6 @@ class _Builder:
                 stem = stem if known else arguments[-1].name.rpartition(".")[0]  # perhaps with a number
             else:
                 arguments.append(each.value if isinstance(each, Constant) else each)
-        result = node.outputs[0]
         self._steps[result] = Step(node.where, function, tuple(arguments), result)
         if node.op in _LAYERS and len(arguments) == 2 and isinstance(arguments[1], Stored) and stem is not None:
             self._open[result] = stem

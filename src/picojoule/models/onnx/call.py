@@ -36,12 +36,17 @@ Argument = str | Constant | None
 
 @dataclass
 class Call:
-    """One node to be made a function. A rule takes each attribute it knows; one that is left is refused."""
+    """One node to be made a function. A rule takes each attribute it knows; one that is left is refused.
+
+    A node that makes several values is made a function for each: `output` is the one meant of so many `outputs`.
+    """
 
     opset: int
     batch: int | None  # the size of a batch where the file fixes it
     arguments: list[Argument]
     attributes: dict[str, Any] = field(default_factory=dict)
+    output: int = 0
+    outputs: int = 1
 
     def attribute(self, name: str, default: Any) -> Any:
         """Take an attribute of the same type as its default."""
@@ -79,6 +84,25 @@ class Call:
         if not isinstance(given, Tensor) or given.numel() != 1:
             raise InputError(f"its input {index} must be one number")
         return float(given)
+
+
+Rule = Callable[[Call], Function]
+"""Makes a node the function that it computes."""
+
+
+def plain(function: Callable[..., Any]) -> Rule:
+    """A rule for what has no attributes."""
+    return lambda call: function
+
+
+def with_attributes(function: Callable[..., Any], **defaults: Any) -> Rule:
+    """A rule for what has attributes of the same meaning, in the order of the function's arguments."""
+
+    def rule(call: Call) -> Function:
+        given = [call.attribute(name, default) for name, default in defaults.items()]
+        return lambda x: function(x, *given)
+
+    return rule
 
 
 def whole(value: Any) -> list[int]:

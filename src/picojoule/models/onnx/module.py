@@ -38,7 +38,12 @@ class Step:
 
 
 class OnnxModule(nn.Module):
-    """Runs the steps of an ONNX graph. x [n, ...], float32; returns its one output."""
+    """Runs the steps of an ONNX graph. x [n, ...], float32; returns its one output.
+
+    `input_shape` is a sample's, where the file states it.
+    """
+
+    input_shape: tuple[int, ...] | None = None
 
     def __init__(self, steps: Sequence[Step], tensors: Mapping[str, Tensor], input: str, output: str) -> None:
         super().__init__()

@@ -69,12 +69,17 @@ def dot(x: Tensor, w: Tensor, *, input_bits: int, digit_bits: int, signed: bool 
     return total.long()
 
 
+def cut(x: Tensor, input_bits: int, digit_bits: int) -> Iterator[Tensor]:
+    """The `digits` one after another, of integers that are known to fit, in their own type."""
+    last = (-(-input_bits // digit_bits) - 1) * digit_bits
+    mask = (1 << digit_bits) - 1
+    return (x >> shift if shift == last else (x >> shift) & mask for shift in range(0, last + 1, digit_bits))
+
+
 def _digits(x: Tensor, input_bits: int, digit_bits: int, signed: bool) -> Iterator[Tensor]:
     """The digits one after another, as int32, once all is known to be in order."""
-    last = (passes(input_bits, digit_bits) - 1) * digit_bits
-    rest = _checked(x, input_bits, signed)
-    mask = (1 << digit_bits) - 1
-    return (rest >> shift if shift == last else (rest >> shift) & mask for shift in range(0, last + 1, digit_bits))
+    passes(input_bits, digit_bits)
+    return cut(_checked(x, input_bits, signed), input_bits, digit_bits)
 
 
 def _exact(w: Tensor, input_bits: int, signed: bool) -> Tensor:

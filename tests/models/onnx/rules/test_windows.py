@@ -63,6 +63,38 @@ def test_convolutions(
 
 
 @MANY
+@given(case=windows(dilated=True), groups=st.sampled_from([1, 2]), sized=st.booleans(), data=st.data())
+def test_transposed_convolutions(
+    tmp_path: Path,
+    case: tuple[tuple[int, ...], list[int], dict[str, Any]],
+    groups: int,
+    sized: bool,
+    data: st.DataObject,
+) -> None:
+    image, kernel, given = case
+    rank, more = len(image), [data.draw(st.integers(0, step - 1)) for step in given["strides"]]
+    spread = given["dilations"]
+    reach = [(width - 1) * far + 1 for width, far in zip(kernel, spread, strict=True)]
+    full = [
+        step * (size - 1) + far + beyond
+        for step, size, far, beyond in zip(given["strides"], image, reach, more, strict=True)
+    ]
+    if given.get("auto_pad", "NOTSET").startswith("SAME"):
+        assume(all(size >= step * own for size, step, own in zip(full, given["strides"], image, strict=True)))
+    elif sized:
+        assume("auto_pad" not in given)
+        del given["pads"]
+        given["output_shape"] = [data.draw(st.integers(1, size)) for size in full]
+    elif "pads" in given:
+        assume(all(full[k] > given["pads"][k] + given["pads"][rank + k] for k in range(rank)))
+    made = model(
+        node("ConvTranspose", "x w b", group=groups, output_padding=more, **given),
+        shape=("n", 4, *image), constants={"w": numbers(4, 3, *kernel), "b": numbers(3 * groups)},
+    )  # fmt: skip
+    check(tmp_path, made, 4, *image)
+
+
+@MANY
 @given(case=windows(dilated=True), ceil=st.booleans())
 def test_max_pools(tmp_path: Path, case: tuple[tuple[int, ...], list[int], dict[str, Any]], ceil: bool) -> None:
     image, kernel, given = case

@@ -1,0 +1,95 @@
+"""Programs by hand for corners of C, and what the tests that run C need: hard inputs, and a comparison."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import torch
+from tests.integer import nets
+from torch import Tensor
+
+from picojoule.export.c.render import rendered
+from picojoule.integer import Constant, Interpreter, Program, lower
+from picojoule.integer.lowering.builder import Builder
+from picojoule.verify.c import run_on_host
+from picojoule.verify.inputs import adversarial
+
+CAREFUL = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+"""Flags with which reading beyond an array and sums that overflow end the process."""
+
+
+class Hand(Builder):
+    """A program written down; weights are random, half of them at the ends of what their bits hold."""
+
+    def __init__(self, shape: Sequence[int], low: int = -128, high: int = 127, sign: bool = False) -> None:
+        super().__init__()
+        self.random = torch.Generator().manual_seed(len(shape) * 97 + high % 89)
+        self.x = self.emit("input", "input", (), shape=[*shape], low=low, high=high, exponent=0, sign=sign)
+
+    def weights(self, shape: Sequence[int], bits: int, form: str) -> Constant:
+        low, high = {"sign": (-1, 1), "signed": (-(1 << bits - 1), (1 << bits - 1) - 1), "unsigned": (0, (1 << bits) - 1)}[form]
+        found = torch.randint(low, high + 1, (*shape,), generator=self.random)
+        ends = torch.where(torch.rand((*shape,), generator=self.random) < 0.5, low, high)
+        return Constant(torch.where((torch.rand((*shape,), generator=self.random) < 0.5) | (form == "sign"), ends, found), bits, form)
+
+    def bias(self, count: int, most: int = 100) -> Constant:
+        return Constant(torch.randint(-most, most + 1, (count,), generator=self.random), 54, "signed")
+
+    def conv(
+        self, x: str, outputs: int, kernel: Sequence[int] = (3, 3), bits: int = 8, form: str = "signed", *,
+        exponents: Sequence[int] = (0,), bias: int = 100, **how: Any,
+    ) -> str:  # fmt: skip
+        sides, groups = len(kernel), how.get("groups", 1)
+        args = {"stride": [1] * sides, "padding": [0] * sides, "dilation": [1] * sides, "groups": 1} | how
+        shape = (outputs, self.type(x).shape[0] // groups, *kernel)
+        stored = self.weights(shape, bits, form), self.bias(outputs, bias)
+        return self.emit("conv", f"conv{sides}d", (x,), *stored, exponents=[*exponents], **args)
+
+    def linear(self, x: str, outputs: int, bits: int = 8, form: str = "signed", exponents: Sequence[int] = (0,)) -> str:
+        stored = self.weights((outputs, self.type(x).shape[-1]), bits, form), self.bias(outputs)
+        return self.emit("fc", "linear", (x,), *stored, exponents=[*exponents])
+
+    def round(self, x: str, low: int = -128, high: int = 127, exponent: int | None = None) -> str:
+        own = self.type(x)
+        most = max(-own.low, own.high) // max(1, -low, high)
+        to = own.exponents[0] + max(0, most.bit_length() - 2) if exponent is None else exponent
+        return self.emit("round", "requantise", (x,), low=low, high=high, exponent=to)
+
+    def sign(self, x: str) -> str:
+        return self.emit("sign", "sign", (x,), exponent=0)
+
+    def flat(self, x: str) -> str:
+        return self.emit("flat", "reshape", (x,), shape=[self.type(x).count])
+
+    def pool(self, x: str, kernel: Sequence[int] = (2, 2), kind: str = "max_pool", **how: Any) -> str:
+        sides = len(kernel)
+        args = {"kernel": [*kernel], "stride": [*kernel], "padding": [0] * sides}
+        args |= {"dilation": [1] * sides, "ceil": False} if kind == "max_pool" else {"count": 9}
+        return self.emit("pool", kind, (x,), **(args | how))
+
+    def add(self, one: str, other: str) -> str:
+        return self.emit("add", "add", (self.together((one, other))))
+
+
+@cache
+def net(seed: int, curved: bool = False) -> Program:
+    """A random network, of formats of 1 to 16 bits."""
+    return lower(*nets.case(seed, curved=curved))
+
+
+def hard(program: Program, count: int = 3) -> Tensor:
+    """Hard inputs as codes [n, ...]."""
+    return program.encode(torch.cat([*adversarial(program, count).values()]))
+
+
+def laid(codes: Tensor) -> Tensor:
+    """Codes [n, inputs] in the order in which C takes them: channels last."""
+    return (codes.movedim(1, -1) if codes.dim() > 2 else codes).reshape(len(codes), -1)
+
+
+def mismatches(program: Program, codes: Tensor | None = None, compiler: str = "gcc", flags: Sequence[str] = CAREFUL) -> int:
+    """How many output codes of the C on this machine are not the interpreter's."""
+    given = hard(program) if codes is None else codes
+    wanted = Interpreter(program).run(given).reshape(len(given), -1)
+    found = run_on_host(rendered(program), laid(given).numpy(), compiler=compiler, flags=flags)
+    return int((torch.from_numpy(found) != wanted).sum())
