@@ -9,7 +9,9 @@ import torch
 from torch.nn import functional as F  # noqa: N812 (its customary name)
 
 from picojoule.errors import FileError
-from picojoule.integer.laws import LAWS, MOST_LOOKED_UP, largest_sum, type_of
+from picojoule.integer.laws import LAWS, type_of
+from picojoule.integer.laws.elements import MOST_LOOKED_UP
+from picojoule.integer.laws.layers import largest_sum
 from picojoule.integer.types import LARGEST, Constant, Type
 
 ONE = Type((2, 5, 4), 0, 3, (0,))

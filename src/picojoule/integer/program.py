@@ -22,7 +22,8 @@ from torch import Tensor
 from picojoule import files
 from picojoule.errors import FileError, InputError
 from picojoule.files import Fields
-from picojoule.integer.laws import LAWS, LAYERS, PARTS, largest_sum, type_of
+from picojoule.integer.laws import LAWS, LAYERS, PARTS, type_of
+from picojoule.integer.laws.layers import largest_sum
 from picojoule.integer.packing import FORMS, pack, unpack
 from picojoule.integer.types import Constant, Type, shape_of
 
@@ -58,7 +59,7 @@ class Program:
     """Operations in order, the input's first; the last value; and constants: of layers `NAME.weights` and `NAME.bias`,
     of tables `NAME.thresholds` and `NAME.codes`.
 
-    Types are not stored: they follow from the input's and the constants, by the laws of `laws.py`.
+    Types are not stored: they follow from the input's and the constants, by the `laws`.
     """
 
     operations: tuple[Operation, ...]

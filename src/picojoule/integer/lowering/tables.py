@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from picojoule.errors import InputError
-from picojoule.integer.laws import MOST_LOOKED_UP, MOST_STEPS
+from picojoule.integer.laws.elements import MOST_LOOKED_UP, MOST_STEPS
 from picojoule.integer.lowering.builder import Builder
 from picojoule.integer.lowering.rules import TURNS
 from picojoule.integer.types import Constant, Type
