@@ -1,6 +1,8 @@
 """`export` and `verify` through the command line: files, tables, documents, refusals."""
 
 import json
+import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,12 +11,15 @@ import torch
 from tests.cli.conftest import Run
 from tests.export.engines import RUNTIMES, needs
 from tests.jobs import small
+from tests.verify.c import networks
 from torch import Tensor
 
 import picojoule as pj
 from picojoule.integer import Interpreter, Program
+from picojoule.report.ship import sheet as sheets
 from picojoule.verify import Proof
 from picojoule.verify import engines as all_engines
+from picojoule.verify.c import BOARDS
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +65,7 @@ class TestExport:
     @pytest.mark.parametrize(
         ("options", "said"),
         [
-            (("--to", "tflite"), "target 'tflite' is not known; give one of onnx, program, qonnx"),
+            (("--to", "tflite"), "target 'tflite' is not known; give one of c, onnx, program, qonnx"),
             (("--to", "program", "--point", "0.5"), "run '{run}' has no point '0.5'; it has 0.97, 0.8"),
         ],
     )
@@ -75,6 +80,80 @@ class TestExport:
         told = run("export", tmp_path / "wide", "--to", "program", "--out", tmp_path / "ship").refused()
         assert "float32" in told
         assert not (tmp_path / "ship").exists()
+
+
+class TestExportToC:
+    NAMES = ("network.h", "network.c", "vectors.h", "main.c", "Makefile", "README.md", "sheet.md")
+
+    def test_writes_a_folder_of_its_own_beside_other_targets(self, run: Run, folder: Path, tmp_path: Path) -> None:
+        done = run("export", folder, "--to", "c", "--to", "program", "--no-measure", "--out", tmp_path / "ship")
+        assert done.code == 0
+        assert {path.name for path in (tmp_path / "ship").iterdir()} == {"c", "program.safetensors"}
+        assert {path.name for path in (tmp_path / "ship" / "c").iterdir()} == {*self.NAMES}
+        assert all(f"{tmp_path / 'ship' / 'c' / name}: " in done.out for name in self.NAMES)
+        assert "flash, weights: bytes" in done.out
+        assert "Nothing was measured" in done.out
+        assert "instructions" not in done.out
+        again = run("export", folder, "--to", "c", "--no-measure", "--out", tmp_path / "again")
+        assert again.code == 0
+        for name in self.NAMES:
+            assert (tmp_path / "again" / "c" / name).read_bytes() == (tmp_path / "ship" / "c" / name).read_bytes()
+
+    def test_the_sheet_is_measured(self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        networks.needs("arm-none-eabi-gcc", "qemu-system-arm")
+        monkeypatch.setattr(sheets, "BOARDS", {"cortex-m4": BOARDS["cortex-m4"]})
+        done = run("export", folder, "--to", "c")
+        assert done.code == 0
+        text = (folder / "export" / "c" / "sheet.md").read_text()
+        assert "Cortex-M4: instructions" in done.out
+        assert "| Cortex-M4: instructions |" in text
+        told = json.loads(run("export", folder, "--to", "c", "--json").out)
+        assert told["files"][str(folder / "export" / "c" / "sheet.md")] == len(text.encode())
+        assert told["sheet"]["own"]["boards"]["cortex-m4"]["differ"] == 0
+        assert told["sheet"]["int8"]["energy"]["platform"] == told["sheet"]["own"]["energy"]["platform"]
+
+    def test_without_the_tools_it_says_so_and_writes_all(
+        self, run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        done = run("export", folder, "--to", "c")
+        assert done.code == 0
+        assert "No instructions, stack or code size: compiler or emulator not installed; apt install" in done.out
+        assert {path.name for path in (folder / "export" / "c").iterdir()} == {*self.NAMES}
+
+    @pytest.mark.parametrize("compiler", ["gcc", "clang"])
+    def test_its_makefile_tests_it_on_the_host(self, run: Run, folder: Path, tmp_path: Path, compiler: str) -> None:
+        networks.needs("make", compiler)
+        run("export", folder, "--to", "c", "--no-measure", "--out", tmp_path)
+        make = ["make", "-C", tmp_path / "c", "test", f"CC={compiler}"]
+        done = subprocess.run(make, capture_output=True, text=True, check=True)
+        assert "0 of 40 outputs differ" in done.stdout
+
+    def test_its_makefile_fails_where_a_vector_is_altered(self, run: Run, folder: Path, tmp_path: Path) -> None:
+        networks.needs("make", "cc")
+        run("export", folder, "--to", "c", "--no-measure", "--out", tmp_path)
+        path = tmp_path / "c" / "vectors.h"
+        head, _, outputs = path.read_text().partition("vector_outputs")
+        first = re.search(r"-?\d+(?=,)", outputs)
+        assert first is not None
+        altered = outputs[: first.start()] + str(int(first[0]) + 1) + outputs[first.end() :]
+        path.write_text(f"{head}vector_outputs{altered}")
+        done = subprocess.run(["make", "-C", tmp_path / "c", "test"], capture_output=True, text=True)
+        assert done.returncode != 0
+        assert "1 of 40 outputs differ" in done.stdout
+
+    def test_its_header_serves_cpp(self, run: Run, folder: Path, tmp_path: Path) -> None:
+        networks.needs("clang")
+        run("export", folder, "--to", "c", "--no-measure", "--out", tmp_path)
+        (tmp_path / "main.cpp").write_text(
+            '#include "network.h"\nint main() { static network_input_t in[NETWORK_INPUTS]; '
+            "static network_output_t out[NETWORK_OUTPUTS]; return network_run(in, out); }\n"
+        )
+        strict = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-Ic"]
+        subprocess.run(["clang", "-std=c99", *strict, "-c", "c/network.c"], cwd=tmp_path, check=True)
+        subprocess.run(["clang", "-std=c++11", *strict, "-c", "main.cpp"], cwd=tmp_path, check=True)
+        subprocess.run(["clang", "main.o", "network.o", "-o", "main"], cwd=tmp_path, check=True)
+        assert subprocess.run([tmp_path / "main"]).returncode == 0
 
 
 class TestVerify:

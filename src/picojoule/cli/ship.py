@@ -9,15 +9,17 @@ import typer
 from picojoule import files, units
 from picojoule.cli import options, screen
 from picojoule.errors import InputError
-from picojoule.export.exporter import exporter
-from picojoule.integer import memory
+from picojoule.export.c import C
+from picojoule.export.exporter import Exporter, exporter
+from picojoule.integer import Program, memory
 from picojoule.jobs.progress import Progress
-from picojoule.report.proof import proof_table
+from picojoule.report.ship import markdown, proof_table, sheet_of, summary
 from picojoule.search import Result
 from picojoule.verify import lowered
 from picojoule.verify import verify as run_verify
 from picojoule.verify.verify import FILE
 
+SHEET = "sheet.md"
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of search, train or demo.")]
 Point = Annotated[
     str | None, typer.Option("--point", metavar="KEEP", help="The floor whose plan is meant; else the first.")
@@ -27,29 +29,48 @@ Point = Annotated[
 def export(
     run: Run,
     to: Annotated[
-        list[str], typer.Option("--to", metavar="TARGET", help="onnx, qonnx, program; several by repeating.")
+        list[str], typer.Option("--to", metavar="TARGET", help="c, onnx, qonnx, program; several by repeating.")
     ],
     point: Point = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to; else RUN/export.")] = None,
+    measure: Annotated[
+        bool, typer.Option("--measure/--no-measure", help="Of c: run it on emulated boards, for its sheet.")
+    ] = True,
     json: options.Json = False,
 ) -> None:
     """Write the network of a run as integers, for other engines; what a target cannot compute exactly is refused."""
-    result = _selected(run, point)
     targets = [exporter(name) for name in to]
-    with screen.work():
+    result = _selected(run, point)
+    folder = out or run / "export"
+    with screen.work(), screen.progress(quiet=json) as listener:
         program = lowered(result)
-        folder = out or run / "export"
-        contents = {name: content for target in targets for name, content in target.files(program).items()}
-        files.write_together({folder / name: content for name, content in contents.items()})
-    sizes = {str(folder / name): len(content) for name, content in contents.items()}
+        contents = {path: content for each in targets for path, content in _placed(each, program, folder).items()}
+        made = None
+        if C in targets:
+            made = sheet_of(
+                result, program, measure=measure, heard=lambda name: listener(Progress(f"measuring: {name}"))
+            )
+            contents[folder / C.name / SHEET] = markdown(made).encode()
+        files.write_together(contents)
+    sizes = {str(path): len(content) for path, content in contents.items()}
     arena = memory(program).arena_bytes
     if json:
         body = {"files": sizes, "weight_bytes": program.weight_bytes, "arena_bytes": arena}
-        screen.plain(json_text.dumps(body, indent=2) + "\n")
+        screen.plain(json_text.dumps(body | ({"sheet": made.to_table()} if made else {}), indent=2) + "\n")
         return
     for name, size in sizes.items():
         screen.show(f"{name}: {units.size(8 * size)}")
-    screen.show(f"weights take {units.size(8 * program.weight_bytes)}, values at most {units.size(8 * arena)} at once")
+    weights, values = units.size(8 * program.weight_bytes), units.size(8 * arena)
+    screen.show(f"packed at their bits, weights take {weights}, values at most {values} at once")
+    if made is not None:
+        screen.show("\nAs C:", summary(made), *made.remarks)
+
+
+def _placed(target: type[Exporter], program: Program, folder: Path) -> dict[Path, bytes]:
+    """A target's files in a folder; if they are several, in one of their own, so that no two targets' names meet."""
+    found = target.files(program)
+    place = folder / target.name if len(found) > 1 else folder
+    return {place / name: content for name, content in found.items()}
 
 
 def verify(

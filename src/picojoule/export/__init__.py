@@ -1,4 +1,4 @@
-"""From a program to files that others run: ONNX, QONNX."""
+"""From a program to files that others run: ONNX, QONNX, C99."""
 
 from picojoule.export.exporter import Exporter, exporters
 

@@ -8,6 +8,7 @@ import torch
 from tests.integer import nets
 from torch import Tensor
 
+from picojoule.export.c import as_stored
 from picojoule.export.c.render import rendered
 from picojoule.integer import Constant, Interpreter, Program, lower
 from picojoule.integer.lowering.builder import Builder
@@ -27,10 +28,18 @@ class Hand(Builder):
         self.x = self.emit("input", "input", (), shape=[*shape], low=low, high=high, exponent=0, sign=sign)
 
     def weights(self, shape: Sequence[int], bits: int, form: str) -> Constant:
-        low, high = {"sign": (-1, 1), "signed": (-(1 << bits - 1), (1 << bits - 1) - 1), "unsigned": (0, (1 << bits) - 1)}[form]
+        low, high = {
+            "sign": (-1, 1),
+            "signed": (-(1 << bits - 1), (1 << bits - 1) - 1),
+            "unsigned": (0, (1 << bits) - 1),
+        }[form]
         found = torch.randint(low, high + 1, (*shape,), generator=self.random)
         ends = torch.where(torch.rand((*shape,), generator=self.random) < 0.5, low, high)
-        return Constant(torch.where((torch.rand((*shape,), generator=self.random) < 0.5) | (form == "sign"), ends, found), bits, form)
+        return Constant(
+            torch.where((torch.rand((*shape,), generator=self.random) < 0.5) | (form == "sign"), ends, found),
+            bits,
+            form,
+        )
 
     def bias(self, count: int, most: int = 100) -> Constant:
         return Constant(torch.randint(-most, most + 1, (count,), generator=self.random), 54, "signed")
@@ -73,8 +82,8 @@ class Hand(Builder):
 
 @cache
 def net(seed: int, curved: bool = False) -> Program:
-    """A random network, of formats of 1 to 16 bits."""
-    return lower(*nets.case(seed, curved=curved))
+    """A random network, of formats of 1 to 16 bits, with curves in it of 1 to 8."""
+    return lower(*nets.case(seed, nets.NARROW if curved else nets.FORMATS, curved))
 
 
 def hard(program: Program, count: int = 3) -> Tensor:
@@ -82,14 +91,11 @@ def hard(program: Program, count: int = 3) -> Tensor:
     return program.encode(torch.cat([*adversarial(program, count).values()]))
 
 
-def laid(codes: Tensor) -> Tensor:
-    """Codes [n, inputs] in the order in which C takes them: channels last."""
-    return (codes.movedim(1, -1) if codes.dim() > 2 else codes).reshape(len(codes), -1)
-
-
-def mismatches(program: Program, codes: Tensor | None = None, compiler: str = "gcc", flags: Sequence[str] = CAREFUL) -> int:
+def mismatches(
+    program: Program, codes: Tensor | None = None, compiler: str = "gcc", flags: Sequence[str] = CAREFUL
+) -> int:
     """How many output codes of the C on this machine are not the interpreter's."""
     given = hard(program) if codes is None else codes
     wanted = Interpreter(program).run(given).reshape(len(given), -1)
-    found = run_on_host(rendered(program), laid(given).numpy(), compiler=compiler, flags=flags)
+    found = run_on_host(rendered(program), as_stored(given), compiler=compiler, flags=flags)
     return int((torch.from_numpy(found) != wanted).sum())

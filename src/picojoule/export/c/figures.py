@@ -54,7 +54,7 @@ class Figures:
 
     @property
     def table_bytes(self) -> int:
-        """Of flash, for biases, shifts, thresholds: all numbers that differ from channel to channel."""
+        """Of flash, for biases, shifts, thresholds that differ from channel to channel, and where windows lie."""
         return sum(step.table_bytes for step in self.steps)
 
     def to_table(self) -> dict[str, Any]:
@@ -86,5 +86,5 @@ def _step(its: Schedule, step: Step, loop: Loop, tables: Sequence[Mapping[str, A
         bits,
         len(loop.weights),
         packed,
-        sum(table["bytes"] for table in tables),
+        sum(table["bytes"] for table in tables) + 4 * len(loop.facts.get("geometry") or ()),
     )

@@ -9,6 +9,7 @@ from picojoule.integer.memory import placed
 ALIGNED = 4
 """Bytes: every place begins at a multiple of it."""
 
+
 @dataclass(frozen=True)
 class Layout:
     """`places` of values, `buffers` of steps, as offsets; `least_bytes` is what lives at once at the worst step."""
@@ -60,7 +61,9 @@ def _homes(schedule: Schedule) -> dict[str, str]:
     for k, step in enumerate(schedule.steps):
         if step.makes != schedule.output:
             after = schedule.values[step.makes]
-            done = [name for name in step.replaces if name in home and last[name] == k
+            used, elsewhere = ({schedule.values[each].lies_in: None for each in names}
+                               for names in (step.uses, step.uses_elsewhere))  # fmt: skip
+            done = [name for name in used if name in home and last[name] == k and name not in elsewhere
                     and schedule.values[name].storage.bytes == after.storage.bytes > 0]  # fmt: skip
             home[step.makes] = home[done[0]] if done else step.makes
     return home

@@ -16,6 +16,9 @@ from picojoule.integer.packing import pack
 from picojoule.integer.program import Operation
 
 MOST_INPUT_BITS = 16
+MOST_WEIGHT_BITS = 16
+WIDENED_ROWS = 16
+"""From so many rows on it pays to put bytes of a pixel into halves of words once for all."""
 Facts = dict[str, Any]
 
 
@@ -23,7 +26,7 @@ Facts = dict[str, Any]
 class Loop:
     """A loop's template and its facts; `weights` are packed, each sum counts 2^`scale` times what it is.
 
-    `buffer_bytes` are its own in the arena, `axis` is the dimension along which it has a coordinate at hand, and `slack`
+    `buffer_bytes` are its own in the arena, `axis` is the dimension along which it has a coordinate at hand, `slack`
     how many bytes behind a value it may read.
     """
 
@@ -53,6 +56,11 @@ def _layer(schedule: Schedule, step: Step) -> Loop:
         raise InputError(
             f"'{operation.name}' multiplies codes of {read.type.bits} bits; C has at most {MOST_INPUT_BITS}"
         )
+    constant = schedule.program.constants[f"{operation.name}.weights"]
+    if (bits := constant.bits + (constant.form == "unsigned")) > MOST_WEIGHT_BITS:
+        raise InputError(
+            f"'{operation.name}' has weights of {bits} bits with their sign; C has at most {MOST_WEIGHT_BITS}"
+        )
     if operation.kind == "linear" and len(operation.type.shape) > 1:
         return _rows(schedule, step)
     if operation.args.get("groups", 1) > 1:
@@ -65,13 +73,11 @@ def _dot(schedule: Schedule, step: Step) -> Loop:
     operation, read = _operation(step), schedule.values[step.reads[0]]
     constant = schedule.program.constants[f"{operation.name}.weights"]
     rows, bits, sign = _matrix(schedule, step), constant.bits + (constant.form == "unsigned"), constant.form == "sign"
-    if bits > 16:
-        raise InputError(f"'{operation.name}' has weights of {bits} bits with their sign; C has at most 16")
     length, size = rows.shape[1], read.storage.bytes
     groups = -(-length // GROUP)
     geometry = None if operation.kind == "linear" else _geometry(operation, _kernel(schedule, operation), read)
     pixels = geometry["pixels"] if geometry else 1
-    direct = geometry is None or _is_plain(geometry)
+    direct = geometry is None or (_is_plain(geometry) and (size > 1 or len(rows) < WIDENED_ROWS))
     ragged = length % GROUP != 0
     if direct and ragged and (sign or read.lies_in == schedule.program.input.name):
         direct = False  # what lies behind a row is no zero, or not ours to read
@@ -111,20 +117,27 @@ def _counted(schedule: Schedule, step: Step) -> Loop:
     facts = {
         "pixels": pixels, "rows": len(rows), "row": 4 * words, "row_bytes": row_bytes, "words": words, "taps": taps,
         "channels": each, "padded": padded, "geometry": windows, "gather": "bytes",
-        "end": f"0x{(1 << 8 * (row_bytes % 4)) - 1:08X}u" if row_bytes % 4 else "", "buffer_bytes": 4 * words * (4 if padded else 2),
+        "end": f"0x{(1 << 8 * (row_bytes % 4)) - 1:08X}u" if row_bytes % 4 else "",
+        "buffer_bytes": 4 * words * (4 if padded else 2),
     }  # fmt: skip
     return Loop("signs", facts, packed, buffer_bytes=facts["buffer_bytes"])
 
 
 def _grouped(schedule: Schedule, step: Step) -> Loop:
-    """Each channel with some of the image's: a row of weights is unpacked once for all pixels."""
+    """Each channel with some of the image's: a row of weights is unpacked once for all pixels.
+
+    Where each channel has one of its own, four are made at once.
+    """
     operation, read = _operation(step), schedule.values[step.reads[0]]
     rows = _matrix(schedule, step)
+    own = len(rows) == operation.args["groups"] == read.type.shape[0]
     facts = _stream(schedule, operation, rows, read) | _geometry(operation, _kernel(schedule, operation), read) | {
         "convolution_groups": operation.args["groups"], "channels": read.type.shape[0] // operation.args["groups"],
-        "pixel": read.type.shape[0],
+        "pixel": read.type.shape[0], "bytes": read.storage.bytes,
+        "fours": len(rows) // 4 * 4 if own and abs(rows).max() < 1 << 15 else 0,
     }  # fmt: skip
-    return Loop("grouped", facts, _packed(schedule, operation, rows), buffer_bytes=4 * rows.shape[1])
+    buffer = max(8 if facts["fours"] else 0, 4 if facts["fours"] < len(rows) else 0) * rows.shape[1]
+    return Loop("grouped", facts, _packed(schedule, operation, rows), buffer_bytes=buffer)
 
 
 def _rows(schedule: Schedule, step: Step) -> Loop:
@@ -136,6 +149,7 @@ def _rows(schedule: Schedule, step: Step) -> Loop:
         "loops": [{"dim": dim, "size": read.type.shape[dim]} for dim in dims],
         "offset": _offset(read.strides, {**{dim: f"i{dim}" for dim in dims}, len(dims): "k"}),
         "to": _offset(_strides(schedule, own), {**{dim: f"i{dim}" for dim in dims}, len(dims): "r"}),
+        "channels": _channels(own),
     }  # fmt: skip
     return Loop("rows", facts, _packed(schedule, operation, rows), buffer_bytes=4 * rows.shape[1], axis=len(dims))
 
@@ -172,7 +186,7 @@ def _matrix(schedule: Schedule, step: Step) -> Codes:
 
 def _pool(schedule: Schedule, step: Step) -> Loop:
     operation, read = _operation(step), schedule.values[step.reads[0]]
-    facts = _geometry(operation, operation.args["kernel"], read)
+    facts = _geometry(operation, operation.args["kernel"], read) | {"bytes": max(1, read.storage.bytes)}
     if read.storage is BITS:
         return Loop("pool", facts | {"kind": "bits", "channels": -(-read.type.shape[0] // 8), "begin": "0xFF"})
     maximum = operation.kind == "max_pool"
@@ -183,10 +197,9 @@ def _pool(schedule: Schedule, step: Step) -> Loop:
 def _geometry(operation: Operation, kernel: Sequence[int], read: Value) -> Facts:
     """Where windows lie, in two dimensions; over one dimension they are one high."""
     args, more = operation.args, 3 - len(read.type.shape)
-    (kernel_y, kernel_x), (stride_y, stride_x), (step_y, step_x) = (
-        [*[1] * more, *sizes] for sizes in (kernel, args["stride"], args.get("dilation", [1] * (2 - more)))
-    )
-    pad_y, pad_x = [*[0] * more, *args["padding"]]
+    sides: list[Sequence[int]] = [kernel, args["stride"], args.get("dilation", [1] * (2 - more))]
+    (kernel_y, kernel_x), (stride_y, stride_x), (step_y, step_x) = ([*[1] * more, *sizes] for sizes in sides)
+    pad_y, pad_x = [0] * more + args["padding"]
     height, width = [*[1] * more, *read.type.shape[1:]]
     height_out, width_out = [*[1] * more, *operation.type.shape[1:]]
     bottom = (height_out - 1) * stride_y + (kernel_y - 1) * step_y - pad_y
@@ -227,7 +240,7 @@ def _sum(schedule: Schedule, step: Step) -> Loop:
         "loops": [{"dim": at, "size": own.type.shape[at]} for at in made],
         "inner": [{"dim": dim, "size": read.type.shape[dim]} for dim in over],
         "offset": _offset(read.strides, names), "to": _offset(_strides(schedule, own), {at: f"i{at}" for at in made}),
-        "channel": "i0" if 0 in made else "0", "input": read.storage.name, "channels": own.type.shape[0] if own.type.shape else 1,
+        "channel": "i0" if 0 in made else "0", "input": read.storage.name, "channels": _channels(own),
     }  # fmt: skip
     return Loop("sum", facts)
 
@@ -244,17 +257,21 @@ def _copy(schedule: Schedule, step: Step, place: Place) -> Loop:
     begin = 0
     for at, read in enumerate(reads):
         offset, condition = place(step.operation, read, own) if step.operation else (_along(read, own), "")
-        sizes, to = [*own.type.shape], _offset(_strides(schedule, own), _names(own))
+        sizes, to, channel = [*own.type.shape], _offset(_strides(schedule, own), _names(own)), "i0"
         if step.operation and step.operation.kind == "concat":
             dim = step.operation.args["dim"] - 1
             sizes, to = [*read.type.shape], f"{to} + {begin * _strides(schedule, own)[dim]}"
+            channel = f"i0 + {begin}" if dim == 0 else "i0"
             begin += read.type.shape[dim]
-        order = own.order or (0,)
         parts.append({
-            "loops": [{"dim": dim, "size": sizes[dim]} for dim in order if sizes], "to": to, "offset": offset,
-            "condition": condition, "input": read.storage.name, "name": f"in{at}", "channel": "i0" if sizes else "0",
+            "loops": [{"dim": dim, "size": sizes[dim]} for dim in own.order], "to": to, "offset": offset,
+            "condition": condition, "input": read.storage.name, "name": f"in{at}", "channel": channel,
         })  # fmt: skip
-    return Loop("copy", {"parts": parts, "channels": own.type.shape[0]})
+    return Loop("copy", {"parts": parts, "channels": _channels(own)})
+
+
+def _channels(value: Value) -> int:
+    return value.type.shape[0] if value.type.shape else 1
 
 
 def _names(value: Value) -> dict[int, str]:

@@ -12,7 +12,7 @@ from picojoule.export.c.figures import Figures, figures_of
 from picojoule.export.c.layout import Layout, layout
 from picojoule.export.c.loops import Loop, loop
 from picojoule.export.c.steps import Schedule, Step, schedule
-from picojoule.export.c.storage import BITS, STORAGES
+from picojoule.export.c.storage import BITS, STORAGES, Storage
 from picojoule.export.c.tails import Finish
 from picojoule.export.c.vectors import vectors
 from picojoule.export.c.weights import literal, planes
@@ -21,6 +21,10 @@ from picojoule.integer.types import Type
 
 FILES = ("network.h", "network.c", "vectors.h", "main.c", "Makefile", "README.md")
 Facts = dict[str, Any]
+HALVES = {"int8": "signed", "uint8": "unsigned", "int16": "none", "uint16": ""}
+"""How numbers become signed halves of words, where DSP instructions have a way."""
+MOST_TAPS = 25
+"""Of a window whose products are written out one by one."""
 
 
 def rendered(program: Program) -> Mapping[str, bytes]:
@@ -50,8 +54,9 @@ def facts(program: Program) -> Facts:
     laid = layout(its, {k: each.buffer_bytes for k, each in enumerate(loops) if each.buffer_bytes})
     steps = [_step(its, laid, k, *each) for k, each in enumerate(zip(its.steps, loops, strict=True))]
     return _interface(its) | _needs(its, loops, steps) | {
-        "steps": steps, "arena_bytes": max(1, laid.arena_bytes), "least_bytes": laid.least_bytes,
-        "weight_bytes": sum(len(each.weights) for each in loops), "slack": max((each.slack for each in loops), default=0),
+        "steps": steps, "arena_bytes": laid.arena_bytes, "least_bytes": laid.least_bytes,
+        "weight_bytes": sum(len(each.weights) for each in loops),
+        "slack": max((each.slack for each in loops), default=0),
         "figures": figures_of(its, loops, laid, [step["tables"] for step in steps]),
     }  # fmt: skip
 
@@ -81,7 +86,11 @@ def _step(its: Schedule, laid: Layout, number: int, step: Step, loop: Loop) -> F
     finish.all()
     own = its.values[step.makes]
     addends = [tail.addend for tail in step.tails if tail.addend]
-    stored = [{"name": f"weights_{number}_packed", "type": "uint8_t", "lines": literal(loop.weights)}] if loop.weights else []
+    stored = (
+        [{"name": f"weights_{number}_packed", "type": "uint8_t", "lines": literal(loop.weights)}]
+        if loop.weights
+        else []
+    )
     return {"geometry": None} | loop.facts | {
         "number": number, "loop": loop.template, "said": _said(step, own.type),
         "inputs": [f"in{k}" for k in range(len(step.reads))] + [f"a{k}" for k in range(len(addends))],
@@ -90,6 +99,8 @@ def _step(its: Schedule, laid: Layout, number: int, step: Step, loop: Loop) -> F
         "buffer": laid.buffers.get(number), "sum": finish.sum, "sum_bits": finish.bits, "tail": finish.lines,
         "constants": [*stored, *finish.tables], "tables": finish.tables, "storage": own.storage.name,
         "out_bytes": -(-own.type.shape[0] // 8) if own.storage is BITS else 0,
+        "four": _four_name(loop.facts, finish.bits) if loop.facts.get("fours") else "",
+        "maxima": own.storage.name if _is_bytewise(loop.facts, finish, own.storage) else "",
         "dot": _dot_name(loop.facts, finish.bits) if loop.template == "dot" else "",
     }  # fmt: skip
 
@@ -107,16 +118,34 @@ def _place(its: Schedule, laid: Layout, name: str) -> str:
     return "(uint8_t *)output" if name == its.output else f"arena.bytes + {laid.places[name]}"
 
 
+def plain(name: str) -> str:
+    """A name of the user's with nothing in it that could end a line or a comment."""
+    return re.sub(r"[^ -)+-.0-~]", "_", name)
+
+
 def _said(step: Step, type: Type) -> str:
-    """A step in words; names are the user's, and must not end the comment."""
+    """A step in words."""
     parts = [step.operation.kind if step.operation else "copy", *(tail.operation.kind for tail in step.tails)]
-    shape = " x ".join(map(str, type.shape))
-    return f"{re.sub(r'[^ -)+-.0-~]', '_', step.name)}: {', '.join(parts)}; makes {shape}"
+    shape = " x ".join(map(str, type.shape or (1,)))
+    return f"{plain(step.name)}: {', '.join(parts)}; makes {shape}"
 
 
 def _dot_name(facts: Facts, sum_bits: int) -> str:
     given = "patch" if facts["gather"] and facts["input"] == "int16" else facts["input"]
-    return f"{'sign' if facts['sign'] else facts['bits']}_{given}_{sum_bits}_{'pair' if facts['at_once'] == 2 else 'one'}"
+    return (
+        f"{'sign' if facts['sign'] else facts['bits']}_{given}_{sum_bits}_{'pair' if facts['at_once'] == 2 else 'one'}"
+    )
+
+
+def _four_name(facts: Facts, sum_bits: int) -> str:
+    kernel = "_".join(str(facts[name]) for name in ("kernel_y", "kernel_x", "step_x", "step_y", "width", "pixel"))
+    return f"{facts['input']}_{sum_bits}_{kernel}"
+
+
+def _is_bytewise(facts: Facts, finish: Finish, storage: Storage) -> bool:
+    """Whether a maximum of four bytes at a time is all that there is to do."""
+    same = facts.get("kind") == "max" and facts["input"] == storage.name and not finish.lines
+    return same and storage.bytes == 1 and facts["channels"] >= 4
 
 
 def _needs(its: Schedule, loops: list[Loop], steps: list[Facts]) -> Facts:
@@ -128,21 +157,30 @@ def _needs(its: Schedule, loops: list[Loop], steps: list[Facts]) -> Facts:
     loaded |= {part["input"] for step in steps for part in step.get("parts", ())}
     loaded |= {line["input"] for line in lines if "input" in line}
     stored = {step["storage"] for step in steps if not step["out_bytes"]}
+    fours = {step["four"]: step for step in steps if step["four"]}
+    maxima = sorted({step["maxima"] for step in steps} - {""})
+    if fours:
+        loaded, stored = loaded | {"int16"}, stored | {"int16"}
     templates = {each.template for each in loops}
     gathers = {step["gather"] for step in steps if step.get("gather")}
     widened = sorted(gathers & {"int8", "uint8"})
     if widened:
         loaded, stored = loaded | {*widened}, stored | {"int16"}
     streams = bool(templates & {"grouped", "rows"})
-    if streams:
+    if any(step["loop"] == "rows" or (step["loop"] == "grouped" and step["fours"] < step["rows"]) for step in steps):
         loaded, stored = loaded | {"int32"}, stored | {"int32"}
     return {
-        "dots": dots, "planes": _planes(dots), "counts": _counts([step for step in steps if step["loop"] == "signs"]), "streams": streams,
-        "masks": any(step["loop"] == "signs" and step["padded"] for step in steps), "gathers": [_gather(name) for name in sorted(gathers)], "widened": widened,
+        "maxima": maxima, "fours": [_four(name, step) for name, step in sorted(fours.items())],
+        "dots": dots, "planes": _planes(dots), "streams": streams,
+        "counts": _counts([step for step in steps if step["loop"] == "signs"]),
+        "masks": any(step["loop"] == "signs" and step["padded"] for step in steps),
+        "gathers": [_gather(name) for name in sorted(gathers)], "widened": widened,
         "copies": bool(gathers - {*widened}),
-        "kernels": _kernels(dots),
-        "store_signs": any(step["out_bytes"] and step["loop"] not in ("signs", "pool") for step in steps),
-        "words": bool(templates & {"dot", "signs"}),
+        "kernels": _kernels(dots), "spreads": any(1 in each["widths"] for each in _planes(dots)),
+        "store_signs": any(
+            step["out_bytes"] and step["loop"] != "signs" and step.get("kind") != "bits" for step in steps
+        ),
+        "words": bool(templates & {"dot", "signs"} or fours or maxima),
         "rounds": sorted({line["bits"] for line in lines if line["does"].startswith("round")}),
         "divides": any(line["does"] == "divide" for line in lines),
         "tables": any(line["does"] == "look up" for line in lines),
@@ -154,17 +192,33 @@ def _needs(its: Schedule, loops: list[Loop], steps: list[Facts]) -> Facts:
 def _dot(name: str, step: Facts) -> Facts:
     """A kernel for products."""
     bits, wide = step["bits"], step["bits"] > 8 and not step["sign"]
-    halves = {"int8": "signed", "uint8": "unsigned", "int16": "none", "uint16": ""}[step["input"]]
+    halves = HALVES[step["input"]]
     weights = "signs" if step["sign"] else f"{bits} bits"
     # A patch lies at a multiple of 4 bytes, so that words can be loaded in pairs.
-    quick = not wide and step["sum_bits"] == 32 and (step["width"] == 1 or (step["gather"] and step["input"] == "int16"))
+    quick = (
+        not wide and step["sum_bits"] == 32 and (step["width"] == 1 or (step["gather"] and step["input"] == "int16"))
+    )
     kernel = f"ADD_{'HALVES' if step['width'] == 2 else step['input'].upper()}_{step['at_once']}" if quick else ""
-    return {"kernel": kernel, 
+    patches = "two patches" if step["at_once"] == 2 else "a patch"
+    return {
+        "kernel": kernel,
         "name": name, "sum": step["sum"], "bits": step["sum_bits"], "pixels": step["at_once"],
         "input": step["input"], "width": step["width"], "halves": halves, "group": 1 if step["sign"] else bits,
         "high": f"{bits}_high" if wide else "", "low": f"{bits}_low" if wide else "sign" if step["sign"] else f"{bits}",
         "lanes": [0, 2, 1, 3] if step["width"] == 2 else [0, 1, 2, 3], "count": bits, "sign": step["sign"],
-        "said": f"Two rows of weights of {weights}, and {'two patches' if step['at_once'] == 2 else 'a patch'} of {step['input']}",
+        "said": f"Two rows of weights of {weights}, and {patches} of {step['input']}",
+    }  # fmt: skip
+
+
+def _four(name: str, step: Facts) -> Facts:
+    """A function that multiplies four channels by turns."""
+    halves = HALVES[step["input"]] if step["sum_bits"] == 32 else ""
+    rows, columns, pixel = step["kernel_y"], step["kernel_x"], step["pixel"] * step["bytes"]
+    distance, line = step["step_x"] * pixel, step["step_y"] * step["width"] * pixel
+    taps = [y * line + x * distance for y in range(rows) for x in range(columns)]
+    return {
+        "name": name, "sum": step["sum"], "input": step["input"], "halves": halves, "rows": rows, "columns": columns,
+        "distance": distance, "line": line, "taps": taps if len(taps) <= MOST_TAPS else [],
     }  # fmt: skip
 
 
@@ -220,7 +274,9 @@ def _unpacking(name: str, widths: tuple[int, ...], offset: int, sign: bool) -> F
 
 @cache
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("picojoule.export.c"), undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,
     )  # fmt: skip
+    made.filters["plain"] = plain
+    return made

@@ -32,7 +32,7 @@ class Value:
     @cached_property
     def order(self) -> tuple[int, ...]:
         """The sample's dimensions from the slowest on: channels last."""
-        return (*range(1, len(self.type.shape)), 0)
+        return (*range(1, len(self.type.shape)), 0) if self.type.shape else ()
 
     @cached_property
     def strides(self) -> tuple[int, ...]:
@@ -68,9 +68,16 @@ class Tail:
     times: tuple[int, ...] = ()
 
 
+def factors(read: Type, aligned: Type) -> tuple[int, ...]:
+    """By what codes are multiplied that are aligned, for each exponent; where all are 0 it may be anything."""
+    if not read.low and not read.high:
+        return (1,)
+    return tuple((aligned.divisor // read.divisor) << (each - aligned.exponents[0]) for each in read.exponents)
+
+
 @dataclass(frozen=True)
 class Step:
-    """One loop: `operation` makes elements of the stored values `reads`, `tails` go on with them, and `makes` is stored.
+    """One loop: `operation` makes elements of the stored values `reads`, `tails` go on with them, `makes` is stored.
 
     Without an operation elements are passed on.
     """
@@ -92,9 +99,9 @@ class Step:
         return (*self.reads, *(tail.addend for tail in self.tails if tail.addend))
 
     @property
-    def replaces(self) -> tuple[str, ...]:
-        """Stored values that are read at the very element that is made, and nowhere else."""
-        return tuple(name for name in self.uses if self.operation is None or name not in self.reads)
+    def uses_elsewhere(self) -> tuple[str, ...]:
+        """Those that it reads not only at the very element that it makes."""
+        return self.reads if self.operation else ()
 
 
 @dataclass(frozen=True)
@@ -110,8 +117,12 @@ class Schedule:
 def schedule(program: Program) -> Schedule:
     """The steps of a program. The last makes the output in the sample's own order, and nothing reads that."""
     maker = _Maker(program)
+    needed = {program.output}
+    for operation in reversed(program.operations):
+        needed |= {*operation.reads} if operation.name in needed else set()
     for operation in program.operations[1:]:
-        maker.add(operation)
+        if operation.name in needed:
+            maker.add(operation)
     return maker.finished()
 
 
@@ -169,7 +180,7 @@ class _Maker:
         other, one = reads
         addend = self._late.get(other) or Tail(operation, self._type(other), self._stored(other), (1,))
         stored = addend.addend or ""
-        if self._is_open(one) and self._made_at.get(stored, -1) < self._made_at[one]:
+        if self._is_open(one) and self._made_at.get(self._shapes.get(stored, stored), -1) < self._made_at[one]:
             at = self._made_at[one]
         elif one in self._late:
             late = self._late[one]
@@ -182,7 +193,7 @@ class _Maker:
     def _aligned(self, operation: Operation) -> Tail:
         """A stored value that is aligned when it is added."""
         own, read = operation.type, self._type(operation.reads[0])
-        times = tuple((own.divisor // read.divisor) << (each - own.exponents[0]) for each in read.exponents)
+        times = factors(read, own)
         return Tail(operation, read, self._stored(operation.reads[0]), times)
 
     def _is_late(self, operation: Operation) -> bool:

@@ -25,7 +25,7 @@ class Storage:
 BITS = Storage("bits", 0, -1, 1)
 """Signs, eight to a byte, the first in its least bit: set for -1 and not for +1, as weights are packed."""
 STORAGES = tuple(
-    Storage(f"{'' if signed else 'u'}int{bits}", bits // 8, -(1 << (bits - 1)) if signed else 0, (1 << (bits - signed)) - 1)
+    Storage(f"{'' if signed else 'u'}int{bits}", bits // 8, -signed << (bits - 1), (1 << (bits - signed)) - 1)
     for bits in (8, 16, 32, 64)
     for signed in (True, False)
     if signed or bits < 32
@@ -50,8 +50,9 @@ def signs_in_bits(program: Program) -> frozenset[str]:
             groups[each.name].add(each.name)
     plain = {program.output}
     for each in program.operations:
-        if each.name not in groups and not _counts(program, each):
-            plain |= {*each.reads}
+        own = groups.get(each.name, set())
+        if not _counts(program, each):
+            plain |= {read for read in each.reads if read not in own}
     return frozenset(name for name, group in groups.items() if not group & plain)
 
 

@@ -1,15 +1,14 @@
-"""What is done on an element between its making and its storing, as lines for the template, and how many bits it takes."""
+"""What is done on an element between its making and its storing, as lines for the template, and its bits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from picojoule.errors import InputError
-from picojoule.export.c.steps import Schedule, Step, Tail
+from picojoule.export.c.steps import Schedule, Step, Tail, factors
 from picojoule.export.c.storage import BITS
 from picojoule.export.c.weights import literal
 from picojoule.integer.laws import LAYERS
-from picojoule.integer.program import Operation
 from picojoule.integer.types import Type
 
 Line = dict[str, Any]
@@ -26,7 +25,7 @@ class Finish:
     """The dimension whose coordinate the loop has at hand, as `c`."""
     lines: list[Line] = field(default_factory=list)
     tables: list[dict[str, Any]] = field(default_factory=list)
-    largest: int = 0
+    largest: int = 1
 
     @property
     def bits(self) -> int:
@@ -61,23 +60,27 @@ class Finish:
         read, operation = tail.reads, tail.operation
         low, high = operation.args["low"], operation.args["high"]
         if low is not None:
-            self._bound("least", f"low{at}", [max(each, read.low) for each in low], read, read.low)
+            self._bound("least", f"low{at}", [max(each, read.low) for each in low], read)
         if high is not None:
-            self._bound("most", f"high{at}", [min(each, read.high) for each in high], read, read.high)
+            self._bound("most", f"high{at}", [min(each, read.high) for each in high], read)
 
     def requantise(self, at: int, tail: Tail) -> None:
         """Rounding to a site: a shift to the right, or to the left, which saturates first, or a quotient."""
         read, own = tail.reads, tail.operation.type
         widest = max(-read.low, read.high).bit_length() + 1
         right = [min(max(own.exponents[0] - each, 0), widest) for each in read.exponents]
-        left = [min(max(each - own.exponents[0], 0), own.bits + 1) for each in read.exponents]
+        saturates = own.bits + 1 + read.divisor.bit_length()
+        left = [min(max(each - own.exponents[0], 0), saturates) for each in read.exponents]
         low, high = read.low, read.high
-        if any(left):
+        alike = read.divisor == 1 and self._shift_alike(at, read, right, left)
+        if any(left) and not alike:
             lows = [max(low, own.low * read.divisor >> by) if by else low for by in left]
             highs = [min(high, -(-own.high * read.divisor >> by)) if by else high for by in left]
-            self._bound("least", f"least{at}", lows, read, low)
-            self._bound("most", f"most{at}", highs, read, high)
-            self._meet(max(max(abs(one), abs(other)) << by for one, other, by in zip(lows, highs, left, strict=True)))
+            self._bound("least", f"least{at}", lows, read)
+            self._bound("most", f"most{at}", highs, read)
+            self._meet(
+                max(max(abs(one), abs(other), 1) << by for one, other, by in zip(lows, highs, left, strict=True))
+            )
         else:
             lows, highs = [low] * len(right), [high] * len(right)
         if read.divisor != 1:
@@ -89,13 +92,27 @@ class Finish:
             ends = [round_even(end << by, divisor) for end, by, divisor in
                     (*zip(lows, left, divisors, strict=True), *zip(highs, left, divisors, strict=True))]  # fmt: skip
         else:
-            self._shift(at, read, right, left)
+            if not alike:
+                self._shift(at, read, right, left)
             ends = [round_even(end << up, 1 << down) for end, up, down in
                     (*zip(lows, left, right, strict=True), *zip(highs, left, right, strict=True))]  # fmt: skip
         if min(ends) < own.low:
-            self.lines.append({"does": "least", "number": str(own.low)})
+            self._limit("least", f"low{at}", [own.low], own.axis)
         if max(ends) > own.high:
-            self.lines.append({"does": "most", "number": str(own.high)})
+            self._limit("most", f"high{at}", [own.high], own.axis)
+
+    def _shift_alike(self, at: int, read: Type, right: list[int], left: list[int]) -> bool:
+        """Shift all channels by as much, each multiplied before, where that has room; whether it has."""
+        by = max(right)
+        times = [1 << by - down + up for down, up in zip(right, left, strict=True)]
+        largest = max(-read.low, read.high, 1) * max(times) + (1 << by >> 1)
+        if not by or largest >= 2**31:
+            return False
+        self._meet(largest)
+        if max(times) > 1:
+            self.lines.append({"does": "multiply", "number": self._number(f"times{at}", times, read.axis)})
+        self.lines.append({"does": "round", "number": str(by)})
+        return True
 
     def _shift(self, at: int, read: Type, right: list[int], left: list[int]) -> None:
         self._meet(max(max(-read.low, read.high) + (1 << by - 1 if by else 0) for by in right))
@@ -105,7 +122,9 @@ class Finish:
             elif any(right):
                 self._shift_some(at, read, right, left)
         elif not any(right):
-            self.lines.append({"does": "multiply", "number": self._number(f"times{at}", [1 << by for by in left], read.axis)})
+            self.lines.append(
+                {"does": "multiply", "number": self._number(f"times{at}", [1 << by for by in left], read.axis)}
+            )
         else:
             self._shift_some(at, read, right, left)
 
@@ -120,9 +139,9 @@ class Finish:
 
     def align(self, at: int, tail: Tail) -> None:
         read, own = tail.reads, tail.operation.type
-        times = [(own.divisor // read.divisor) << (each - own.exponents[0]) for each in read.exponents]
+        times = factors(read, own)
         self._meet(max(-own.low, own.high), *times)
-        if times != [1]:
+        if times != (1,):
             self.lines.append({"does": "multiply", "number": self._number(f"times{at}", times, read.axis)})
 
     def add(self, at: int, tail: Tail) -> None:
@@ -137,6 +156,9 @@ class Finish:
 
     def table(self, at: int, tail: Tail) -> None:
         operation = tail.operation
+        if (bits := max(~tail.reads.low, tail.reads.high).bit_length() + 1) > 32:
+            raise InputError(f"'{operation.name}' looks up codes of {bits} bits; C has at most 32")
+        self._meet(max(-operation.type.low, operation.type.high))
         args, constants = operation.args, self.schedule.program.constants
         thresholds, codes = (constants[f"{operation.name}.{part}"].values.tolist() for part in ("thresholds", "codes"))
         first = [sum(args["steps"][:row]) for row in args["rows"]]
@@ -148,10 +170,15 @@ class Finish:
         stored = {"thresholds": self._table(f"thresholds{at}", thresholds), "codes": self._table(f"codes{at}", codes)}
         self.lines.append({"does": "look up", **names, **stored})
 
-    def _bound(self, does: str, name: str, bounds: list[int], read: Type, end: int) -> None:
+    def _bound(self, does: str, name: str, bounds: list[int], read: Type) -> None:
         """A bound, where it is one at all."""
+        end = read.low if does == "least" else read.high
         if any(each != end for each in bounds):
-            self.lines.append({"does": does, "number": self._number(name, bounds, read.axis)})
+            self._limit(does, name, bounds, read.axis)
+
+    def _limit(self, does: str, name: str, bounds: list[int], axis: int) -> None:
+        self._meet(*map(abs, bounds))
+        self.lines.append({"does": does, "number": self._number(name, bounds, axis)})
 
     def _number(self, name: str, numbers: Sequence[int], axis: int) -> str:
         """A number as C reads it, by channel where channels differ."""
@@ -171,7 +198,9 @@ class Finish:
                     if all(-(1 << (bits - 1)) <= each < 1 << (bits - 1) for each in numbers))  # fmt: skip
         if name.startswith("thresholds"):
             type = "int32_t"
-        self.tables.append({"name": full, "type": type, "lines": literal(numbers), "bytes": len(numbers) * int(type[3:-2]) // 8})
+        self.tables.append(
+            {"name": full, "type": type, "lines": literal(numbers), "bytes": len(numbers) * int(type[3:-2]) // 8}
+        )
         return full
 
     def _meet(self, *numbers: int) -> None:

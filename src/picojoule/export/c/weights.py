@@ -1,8 +1,8 @@
 """Weights as bytes that C unpacks with few instructions, at their bits.
 
-Rows of a dense product are in groups of 8 weights, and a group of B-bit weights takes B bytes. A weight's bits are dealt
-out to planes of 8, 4, 2 and 1 bits, highest first: 3 bits are a plane of 2 and one of 1. C puts four weights at a time
-into the four bytes of a word, each at the top of its byte, so that they count 2^(8-B) times what they are.
+Rows of a dense product are in groups of 8 weights, and a group of B-bit weights takes B bytes. A weight's bits are
+dealt out to planes of 8, 4, 2 and 1 bits, highest first: 3 bits are a plane of 2 and one of 1. C puts four weights at a
+time into the four bytes of a word, each at the top of its byte, so that they count 2^(8-B) times what they are.
 """
 
 from collections.abc import Sequence
@@ -54,8 +54,10 @@ def _plane(lanes: Codes, width: int) -> Codes:
     if width == 4:
         return first | second << 4
     if width == 2:
-        return (lanes << np.arange(0, 8, 2)).sum(axis=-1)
-    return ((first | second << 4) << np.arange(4)).sum(axis=-1, keepdims=True)
+        nibbles = first | second << 2
+        return nibbles[..., :2] | nibbles[..., 2:] << 4
+    bits: Codes = ((first | second << 4) << np.arange(4)).sum(axis=-1, keepdims=True)
+    return bits
 
 
 def signs(rows: Codes, run: int) -> bytes:

@@ -1,14 +1,13 @@
 """What a network takes on a microcontroller, beside the same network in 8 bits.
 
-Flash of weights, RAM and multiplications follow from its C. Instructions, stack and code are measured on emulated boards
-where compiler and emulator are installed. Energy is the plan's on the run's platform.
+Flash of weights, RAM and multiplications follow from its C. Instructions, stack and code are measured on emulated
+boards where compiler and emulator are installed. Energy is the plan's on the run's platform.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from picojoule import files
 from picojoule.energy import EnergyReport
 from picojoule.errors import PicojouleError
 from picojoule.export.c.figures import Figures
@@ -20,7 +19,6 @@ from picojoule.search import Result
 from picojoule.verify.absent import AbsentError
 from picojoule.verify.c import BOARDS, Board, BoardRun, RunError, run_on_board
 
-VERSION = 1
 INT8 = "fixed8"
 """The format of the network that every other is held against; its baseline's label too."""
 
@@ -64,7 +62,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Version:
-    """One version of the network: its C's figures, what was measured by board, and its energy, where there is a figure."""
+    """One version of the network: its C's figures, what each board says of it, its energy where there is a figure."""
 
     label: str
     figures: Figures
@@ -99,12 +97,8 @@ class Sheet:
         int8 = None if self.int8 is None else self.int8.to_table()
         return {"own": self.own.to_table(), "int8": int8, "remarks": list(self.remarks)}
 
-    def to_json(self) -> str:
-        """The sheet as a document."""
-        return files.dump("sheet", VERSION, self.to_table())
 
-
-def sheet(
+def sheet_of(
     result: Result, program: Program, *, measure: bool = True, heard: Callable[[str], None] = lambda _: None
 ) -> Sheet:
     """The sheet of a result's selected point, whose program it is; `heard` is told each thing that is measured.
@@ -114,17 +108,17 @@ def sheet(
     """
     remarks: list[str] = [] if measure else ["Nothing was measured: that was left out."]
     point = result.point
-    own, runs = Version(point.label, figures(program), point.energy), {"": program}
-    int8 = None
+    own, int8 = Version(point.label, figures(program), point.energy), None
     try:
-        runs[INT8], energy = _in_8_bits(result)
-        int8 = Version("8 bits", figures(runs[INT8]), energy)
+        program_8, energy_8 = _in_8_bits(result)
+        int8 = Version("8 bits", figures(program_8), energy_8)
     except PicojouleError as error:
         remarks.append(f"There is no version in 8 bits: {error}")
     if measure:
         try:
             own = _measured(own, program, remarks, heard)
-            int8 = int8 and _measured(int8, runs[INT8], remarks, heard)
+            if int8 is not None:
+                int8 = _measured(int8, program_8, remarks, heard)
         except AbsentError as error:
             remarks.append(f"No instructions, stack or code size: compiler or emulator {error}")
     return Sheet(own, int8, tuple(remarks))

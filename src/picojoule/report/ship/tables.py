@@ -48,6 +48,7 @@ def _main(sheet: Sheet) -> Rows:
         ("flash, weights: bytes", lambda its: units.count(its.figures.weight_bytes)),
         ("  at bits / 8", lambda its: units.count(its.figures.packed_bytes)),
         ("  more than that", lambda its: units.percent(its.figures.excess)),
+        ("flash, tables: bytes", lambda its: units.count(its.figures.table_bytes)),
         ("RAM, arena: bytes", lambda its: units.count(its.figures.arena_bytes)),
         ("  the least possible", lambda its: units.count(its.figures.least_bytes)),
     ]
@@ -55,15 +56,16 @@ def _main(sheet: Sheet) -> Rows:
         rows += [
             (f"{_named(BOARD)}: flash in all", _of(lambda run, its: units.count(run.flash_bytes))),
             ("  code", _of(lambda run, its: units.count(run.code_bytes))),
-            ("  tables", _of(lambda run, its: units.count(run.constant_bytes - its.figures.weight_bytes))),
-            (f"{_named(BOARD)}: stack", _of(lambda run, its: units.count(run.stack_bytes))),
+            ("  constants", _of(lambda run, its: units.count(run.constant_bytes))),
+            (f"{_named(BOARD)}: RAM beside the stack", _of(lambda run, its: units.count(run.ram_bytes))),
+            ("  stack", _of(lambda run, its: units.count(run.stack_bytes))),
         ]
     for board in sorted({name for each in sheet.versions for name in each.boards}, key=_number):
         rows.append((f"{_named(board)}: instructions", _of(lambda run, its: units.count(run.total), board)))
         rows.append(("  for a MAC", _of(lambda run, its: _each(run.total, its.figures.macs), board)))
     platform = next((each.energy.platform for each in sheet.versions if each.energy), None)
     if platform is not None:
-        rows.append((f"energy on {platform}", lambda its: units.energy(its.energy.total_pj) if its.energy else ""))
+        rows.append((f"energy on {platform}", _energy))
     return [(name, *(tell(each) for each in sheet.versions)) for name, tell in rows]
 
 
@@ -93,10 +95,9 @@ def _steps(sheet: Sheet) -> Rows:
     rows += [(name, "", *[""] * 5, _energy(own, name), "", _energy(other, name))
              for name in (own.energy.layers if own.energy else ()) if name not in steps]  # fmt: skip
     total, total_8 = sum(counted.values()), sum(counted_8.values())
-    all_8 = units.energy(other.energy.total_pj) if other and other.energy else ""
     rows.append((
         "all", "", units.count(own.figures.macs), "", units.count(own.figures.weight_bytes), _or_blank(total),
-        _each(total, own.figures.macs), units.energy(own.energy.total_pj) if own.energy else "", _or_blank(total_8), all_8,
+        _each(total, own.figures.macs), _energy(own), _or_blank(total_8), _energy(other),
     ))  # fmt: skip
     return rows
 
@@ -109,10 +110,13 @@ def _counts(version: Version | None) -> dict[str, int]:
     return dict(zip(names, version.boards[BOARD].instructions, strict=True))
 
 
-def _energy(version: Version | None, layer: str) -> str:
-    if version is None or version.energy is None or layer not in version.energy.layers:
+def _energy(version: Version | None, layer: str | None = None) -> str:
+    """Of a layer, or of all; blank where there is no figure."""
+    if version is None or version.energy is None:
         return ""
-    return units.energy(version.energy.layers[layer].total_pj)
+    if layer is None:
+        return units.energy(version.energy.total_pj)
+    return units.energy(version.energy.layers[layer].total_pj) if layer in version.energy.layers else ""
 
 
 def _or_blank(count: int | None) -> str:
