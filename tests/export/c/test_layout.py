@@ -11,7 +11,7 @@ from tests.export.c.programs import Hand, net
 from picojoule import zoo
 from picojoule.calibration import Calibration
 from picojoule.export.c.layout import ALIGNED, Layout, layout
-from picojoule.export.c.loops import loop
+from picojoule.export.c.loops import loop_of
 from picojoule.export.c.steps import Schedule, schedule
 from picojoule.formats import parse
 from picojoule.integer import Program, lower
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even k
 def laid(program: Program) -> tuple[Schedule, dict[int, int], Layout]:
     """A program's schedule, the buffers of its steps, and its arena."""
     its = schedule(program)
-    loops = [loop(its, step) for step in its.steps]
+    loops = [loop_of(its, step) for step in its.steps]
     buffers = {k: each.buffer_bytes for k, each in enumerate(loops) if each.buffer_bytes}
     return its, buffers, layout(its, buffers)
 

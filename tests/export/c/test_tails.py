@@ -15,7 +15,7 @@ from tests.export.c.chances import chance
 from tests.export.c.programs import Hand, net
 
 from picojoule.errors import InputError
-from picojoule.export.c.loops import loop
+from picojoule.export.c.loops import loop_of
 from picojoule.export.c.steps import Schedule, Step, schedule
 from picojoule.export.c.storage import BITS
 from picojoule.export.c.tails import Finish, round_even
@@ -132,7 +132,7 @@ def _whole(value: Fraction, type: Type) -> int:
 def check(its: Schedule, number: int, random: Random) -> None:
     """One step, on elements that are hard."""
     step, program = its.steps[number], its.program
-    loops = loop(its, step)
+    loops = loop_of(its, step)
     made = step.operation.type if step.operation else its.values[step.reads[0]].type
     finish = Finish(its, step, number, loops.axis)
     finish.begin(made, loops.scale)

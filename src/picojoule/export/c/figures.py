@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from picojoule.export.c.layout import Layout
-from picojoule.export.c.loops import Loop
+from picojoule.export.c.loops.loop import Loop
 from picojoule.export.c.steps import Schedule, Step
 from picojoule.integer.laws import LAYERS
 

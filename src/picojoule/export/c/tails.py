@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from picojoule.errors import InputError
+from picojoule.export.c.loops.weights import literal
 from picojoule.export.c.steps import Schedule, Step, Tail, factors
 from picojoule.export.c.storage import BITS
-from picojoule.export.c.weights import literal
 from picojoule.integer.laws import LAYERS
 from picojoule.integer.types import Type
 

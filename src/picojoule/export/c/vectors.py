@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from picojoule.export.c.weights import literal
+from picojoule.export.c.loops.weights import literal
 from picojoule.integer import Interpreter, Program
 
 SEED = 0

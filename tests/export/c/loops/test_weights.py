@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from picojoule.export.c.weights import channels_last, grouped, literal, planes, signs
+from picojoule.export.c.loops.weights import channels_last, grouped, literal, planes, signs
 
 Codes = npt.NDArray[np.int64]
 
