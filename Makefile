@@ -9,11 +9,13 @@ PYTHON ?= python3
 demo: $(VENV)/.demo
 	$(BIN)/picojoule demo
 
+# Two files of tests at a time, each with a thread of its own.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 test: $(VENV)/.dev
-	$(BIN)/pytest
+	$(PYTEST)
 
 test-fast: $(VENV)/.dev
-	$(BIN)/pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 # Before each commit: format, lint, types, layers.
 check: $(VENV)/.dev

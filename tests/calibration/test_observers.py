@@ -151,3 +151,31 @@ def test_a_percentile_of_zero_is_no_range() -> None:
     values[0, :2] = torch.tensor([300.0, 1.0])
     statistics = Statistics(values, torch.tensor([300.0]), 0.0)
     assert OBSERVERS["percentile"](statistics, parse("fixed8"), False) == (9,)
+
+
+@pytest.mark.parametrize(
+    ("text", "end"), [("e2m1", 6), ("e4m3", 448), ("e5m2", 57344), ("nf4", 1), ("ternary", 1), ("e2m1/16:e4m3", 2688)]
+)
+def test_max_is_the_least_exponent_whose_grid_reaches_the_largest_value(text: str, end: int) -> None:
+    values = [1.0, 5.9, 6.0, 6.1, 448.0, 449.0, 1e-9, 3e5]
+    found = OBSERVERS["max"](of(*([-value] for value in values)), parse(text), False)
+    for value, exponent in zip(np.array(values, np.float32).tolist(), found, strict=True):
+        reached = [Fraction(value) <= end * Fraction(2) ** e for e in (exponent - 1, exponent)]
+        assert reached == [False, True]
+
+
+@pytest.mark.parametrize("observer", OBSERVERS)
+@pytest.mark.parametrize("text", ["nf4/64", "e2m1/32:e8m0", "nf4/64:u8"])
+def test_blocks_that_find_their_scales_need_no_exponent(text: str, observer: str) -> None:
+    assert OBSERVERS[observer](of([100.0, 3.0], [0.0, 1e-7]), parse(text), True) == (0, 0)
+
+
+@pytest.mark.parametrize("text", ["e2m1", "e3m0", "nf4", "ternary"])
+def test_mse_takes_the_best_exponent_for_any_grid(text: str) -> None:
+    (row,) = normal(1, 400, seed=3)
+    (chosen,) = OBSERVERS["mse"](of(row), parse(text), True)
+    errors = {
+        e: (parse(text).quantize(torch.tensor(row), e).double() - torch.tensor(row)).square().sum()
+        for e in range(-12, 8)
+    }
+    assert errors[chosen] == min(errors.values())

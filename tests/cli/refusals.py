@@ -335,6 +335,7 @@ PLANS = {
     "empty": "",
     "half": '{"picojoule": "plan", "version": 1, "formats": {"conv.*": "fixed8"}}',
     "float": '{"picojoule": "plan", "version": 1, "formats": {}}',
+    "floats": '{"picojoule": "plan", "version": 1, "formats": {"*": "e4m3"}}',
     "good": '{"picojoule": "plan", "version": 1, "formats": {"*": "fixed8"}}',
 }
 
@@ -520,6 +521,8 @@ def _write_checkpoints(folder: Path) -> None:
     good = small.trained().state_dict()
     torch.save({name: (tensor * 100).to(torch.int8) for name, tensor in good.items()}, folder / "integers.pt")
     save_file({**good, "fc.bias": good["fc.bias"] / 0}, folder / "infinite.safetensors")
+    save_file({"w": torch.tensor([[1.0, 2.0], [3.0, torch.nan]])}, folder / "broken.safetensors")
+    save_file({"w": torch.ones(2, 2, dtype=torch.int8)}, folder / "codes.safetensors")
     whole = (folder / "trained.safetensors").read_bytes()
     (folder / "cut.safetensors").write_bytes(whole[:-20])
 

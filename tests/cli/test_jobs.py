@@ -62,7 +62,7 @@ class TestSearch:
             "search", model, "--data", data, "--checkpoint", home / "trained.safetensors", "--keep", "0.9,0.5",
             "--strategy", "descent", "--rescale", "channel", "--observer", "mse", "--signed", "always",
             "--confidence", "0.6", "--prepare", "none", "--max-weight-bytes", "64k", "--max-ram-bytes", "9999",
-            "--jobs", "1", "--cache-gb", "0.5", "--bits", "2:16",
+            "--jobs", "1", "--cache-gb", "0.5", "--bits", "2:16", "--formats", "fixed",
             "--platform", "eyeriss", "--metric", f"{tmp_path / 'metric.py'}:best",
             "--time-budget", "10m", "--seed", "3", "--mean", "0", "--std", "1", "--resize", "8", "--device", "cpu",
             "--out", tmp_path / "run", "--json",
@@ -73,7 +73,8 @@ class TestSearch:
         assert settings == {
             "model": model, "data": data, "checkpoint": str(home / "trained.safetensors"),
             "device": "cpu", "mean": "0", "std": "1", "resize": 8,
-            "keep": [0.9, 0.5], "strategy": "descent", "bits": [2, 16], "seed": 3, "rescale": "channel",
+            "keep": [0.9, 0.5], "strategy": "descent", "bits": [2, 16], "formats": "fixed", "seed": 3,
+            "rescale": "channel",
             "confidence": 0.6, "prepare": "none", "max_weight_bytes": 65536, "max_ram_bytes": 9999,
             "observer": "mse", "signed": "always", "platform": "eyeriss",
             "samples": {"calibration": 10, "search": 45, "report": 45},

@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 from tests.cli.conftest import Run
 from tests.report import sweep as by_hand
 
@@ -224,12 +226,45 @@ class TestReference:
             ("fixed16", "unsigned: 65536 from 0 to 0.999985 in steps of 1.52588e-05"),
             ("binary", "values: -1 1 (times the site's power of two)"),
             ("float32", "values pass unchanged"),
+            ("e4m3", "largest 448, least normal 0.015625, least subnormal 0.00195312, "
+                     "relative error of rounding 0.0625 (half a unit in the last place)"),
+            ("e4m3", "the code of all ones is NaN, and there is no Inf; rounding saturates, and NaN stays NaN"),
+            ("e2m1", ".          .    .    .  .  . .  .  . .  .  .    .    .          ."),
+            ("e2m1", "-6" + " " * 30 + "0" + " " * 31 + "6"),
+            ("fixed8", ":" * 65),
+            ("e2m1/32:e8m0", "4 bits per element, 4.25 in storage, float arithmetic"),
+            ("e2m1/32:e8m0", "elements: e2m1"),
         ],
     )  # fmt: skip
     def test_one_format(self, run: Run, name: str, line: str) -> None:
         done = run("formats", name)
         assert (done.code, done.err) == (0, "")
         assert line in done.out.splitlines()
+
+    def test_a_format_as_a_document(self, run: Run) -> None:
+        told = json.loads(run("formats", "e2m1/16:e4m3", "--json").out)
+        assert (told["bits"], told["stored_bits"], told["signed"], told["largest"]) == (4, 4.5, None, None)
+        wanted = {"format": "e2m1", "largest": 6, "least_normal": 1, "least_subnormal": 0.5, "relative_error": 0.25}
+        assert wanted.items() <= told["element"].items()
+        assert told["element"]["signed"] == pj.format("e2m1").grid().tolist()
+        single = json.loads(run("formats", "float32", "--json").out)
+        assert (single["relative_error"], single["least_subnormal"]) == (2**-24, 2**-149)
+        assert json.loads(run("formats", "fixed16", "--json").out)["signed"] is None
+        assert {each["formats"] for each in json.loads(run("formats", "--json").out)} >= {"binary", "fixed1..fixed16"}
+
+    def test_formats_are_ranked_on_real_tensors(self, run: Run, tmp_path: Path) -> None:
+        weights = {"fc": torch.randn(32, 64, generator=torch.Generator().manual_seed(0)), "bias": torch.ones(9)}
+        save_file(weights, tmp_path / "w.safetensors")
+        names = ("fixed4", "e3m0", "nf4/64")
+        done = run("formats", "--compare", *names, "--on", tmp_path / "w.safetensors")
+        assert (done.code, done.err) == (0, "")
+        lines = [line.split() for line in done.out.splitlines()]
+        assert lines[0][2:] == ["nf4/64", "fixed4", "e3m0"]
+        assert [line[0] for line in lines[1:]] == ["fc", "over", "bits"]
+        document = json.loads(run("formats", "--compare", *names, "--on", tmp_path / "w.safetensors", "--json").out)
+        assert [each["format"] for each in document] == ["nf4/64", "fixed4", "e3m0"]
+        assert [f"{each['tensors']['fc']:.4f}" for each in document] == lines[1][1:]
+        assert [each["stored_bits"] for each in document] == [4.5, 4, 4]
 
     def test_platforms(self, run: Run) -> None:
         done = run("platforms")

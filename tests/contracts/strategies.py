@@ -25,7 +25,17 @@ from picojoule.energy import Platform, Sparsity, energy
 from picojoule.evaluate import Accuracy, Evaluator, Floor, PlainEvaluator, Tally, Verdict
 from picojoule.formats import Float32, Format
 from picojoule.plan import Limits, Plan, ram_bytes, weight_bytes
-from picojoule.search import Problem, Sensitivities, Step, Strategy, fixed_point_ladders, measure, strategies
+from picojoule.search import (
+    FAMILIES,
+    Problem,
+    Sensitivities,
+    Step,
+    Strategy,
+    fixed_point_ladders,
+    measure,
+    other_formats,
+    strategies,
+)
 
 laws = settings(
     max_examples=40,
@@ -94,7 +104,10 @@ def drawn_sensitivities(ladders: dict[str, tuple[Format, ...]], seed: int) -> Se
 
 @st.composite
 def searches(draw: st.DrawFn) -> tuple[Problem, Floor]:
-    """Problems on the small network's sites with made-up accuracies, monotone or at random, and floors on them."""
+    """Problems on the small network's sites with made-up accuracies, monotone or at random, and floors on them.
+
+    Some have formats beside the ladders, which strategies of one family leave alone.
+    """
     sites = list(network().sites)
     low = draw(st.integers(1, 5))
     bits = (low, draw(st.integers(low, 6)))
@@ -105,7 +118,8 @@ def searches(draw: st.DrawFn) -> tuple[Problem, Floor]:
         loss = {site: draw(st.integers(0, 60)) for site in sites}
 
         def right(plan: Plan) -> int:
-            return max(0, total - sum(loss[site] * (bits[1] - format.bits) for site, format in plan.formats.items()))
+            lost = sum(loss[site] * (bits[1] - format.bits) for site, format in plan.formats.items())
+            return min(total, max(0, total - lost))
     else:
         least = draw(st.integers(0, total))
 
@@ -118,7 +132,10 @@ def searches(draw: st.DrawFn) -> tuple[Problem, Floor]:
 
     keep, confidence = draw(st.sampled_from([1.0, 0.99, 0.9, 0.5, 0.001])), draw(st.sampled_from([None, 0.95]))
     problem = Problem(network(), ladders, Made(tally), total_bits, drawn_sensitivities(ladders, seed))
-    return replace(problem, limits=draw(limits(problem))), Floor(keep, Accuracy(reference, total), confidence)
+    others = draw(st.sampled_from([(), other_formats(("float",), (1, 4)), other_formats(tuple(FAMILIES), (1, 16))]))
+    return replace(problem, limits=draw(limits(problem)), others=others), Floor(
+        keep, Accuracy(reference, total), confidence
+    )
 
 
 @st.composite
@@ -236,9 +253,11 @@ class StrategyLaws:
             self.check_plan(strategy, found.problem, plan)
 
     def check_plan(self, strategy: type[Strategy], problem: Problem, plan: Plan) -> None:
-        """Each site has a format of its ladder, and strategies that weigh keep the limits."""
+        """Each site has a format of its ladder, or one of the others everywhere; those that weigh keep the limits."""
         assert list(plan.formats) == list(problem.network.sites)
-        assert all(format in problem.ladders[site] for site, format in plan.formats.items())
+        others = [{other} for other in problem.others if strategy.families != ("fixed",)]
+        within = all(format in problem.ladders[site] for site, format in plan.formats.items())
+        assert within or set(plan.formats.values()) in others
         if strategy.weighs:
             assert problem.limits.excess(problem.network, plan) == 0
 

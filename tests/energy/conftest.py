@@ -16,6 +16,7 @@ class Number:
 
     bits: int
     family: str = "fixed"
+    with_scales: bool = False
 
     def __str__(self) -> str:
         return f"{self.family}{self.bits}"

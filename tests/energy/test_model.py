@@ -5,13 +5,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
 from picojoule.energy import Platform, Sparsity, energy, platforms
+from picojoule.energy.report import LayerEnergy
 from picojoule.errors import InputError, PlanError, PlatformError
+from picojoule.network import capture
 from picojoule.network.derive import Leftover
+from picojoule.plan import Plan
 
 MIXED = [(1, 4), (5, 3), (4, 3), (6, 5), (6, 5)]
 BITS = st.integers(1, 16)
@@ -205,3 +209,25 @@ def test_weights_fill_the_chip_in_order(lenet: Any, make: SimpleNamespace) -> No
     assert report.layers["l4"].dram_pj == pytest.approx(short.dram(8))  # one weight
     assert report.layers["l0"].dram_pj == pytest.approx(2 * short.dram(8))  # one output, written and read
     assert report.dram_pj == pytest.approx(3 * short.dram(8))
+
+
+def test_memories_move_the_scales_of_blocks_and_the_datapath_does_not_see_them() -> None:
+    network = capture(nn.Sequential(nn.Linear(64, 10)), torch.zeros(1, 64))
+    platform = Platform.load("horowitz45")
+
+    def layer(weights: str) -> LayerEnergy:
+        plan = Plan.parse({"*.inputs": "fixed8", "*.weights": weights}).expand(network)
+        return next(iter(energy(network, plan, platform).layers.values()))
+
+    plain, blocks = layer("fixed4"), layer("fixed4/32:e8m0")
+    for part in ("weight_bits", "compute_pj", "activations_pj", "dram_pj"):
+        assert getattr(blocks, part) == getattr(plain, part)
+    local = platform.local.curve(4.25) * 640 / platform.array.shared_by(8)
+    assert blocks.weights_pj == pytest.approx(platform.main(4.25) * 650 + local)
+
+
+def test_a_small_float_has_no_figure_on_the_generic_platform() -> None:
+    network = capture(nn.Sequential(nn.Linear(64, 10)), torch.zeros(1, 64))
+    for text in ("e4m3", "nf4", "e2m1/32:e8m0"):
+        with pytest.raises(PlatformError, match=f"^platform 'moons2017' has no figure for {text} \\(layer '0'\\)"):
+            energy(network, Plan.uniform(network, text), Platform.load("moons2017"))

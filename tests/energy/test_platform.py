@@ -49,6 +49,12 @@ class TestBundled:
         platform = Platform.load(name)
         assert platform.float32_mac_pj is None or platform.float32_mac_pj > platform.mac_pj(16)
 
+    def test_wider_floats_never_cost_less(self, name: str) -> None:
+        floats = Platform.load(name).small_floats
+        costs = [floats.mac_pj(bits, 2 * bits) for bits in range(1, 25)] if floats else [0.0]
+        assert min(costs) >= 0
+        assert costs == sorted(costs)
+
 
 BAD = {
     "other version": (
@@ -95,6 +101,30 @@ def test_malformed_platforms_are_refused(case: str, tmp_path: Path) -> None:
     with pytest.raises(PlatformError) as caught:
         Platform.load(str(path))
     assert str(caught.value).startswith(f"'{path}'")
+    assert message in str(caught.value)
+
+
+BAD_FLOATS = {
+    "one point": (("[11, 24], pj = [1.1, 3.7]", "[11], pj = [1.1]"), "'multiply': key 'bits' has 1 members, expected "),
+    "three points": (("[16, 32], pj = [0.4, ", "[8, 16, 32], pj = [0.2, 0.4, "), "'add': key 'bits' has 3 members"),
+    "falling": (("pj = [0.4, 0.9]", "pj = [0.9, 0.4]"), "'float': 'add': key 'pj' is [0.9, 0.4], expected positive"),
+    "nothing": (("pj = [0.4, 0.9]", "pj = [0, 0.9]"), "'float': 'add': key 'pj' is [0.0, 0.9], expected positive"),
+    "too steep": (("pj = [1.1, 3.7]", "pj = [1, 1e9]"), "'multiply': key 'pj' rises by the power 26.6 of the bits"),
+    "unknown key": (("pj = [0.4, 0.9]", "pj = [0.4, 0.9], law = 1"), "'float': 'add': unknown key 'law'"),
+    "no table": (("add = { bits = [16, 32], pj = [0.4, 0.9] }\n", ""), "'float': key 'add' is missing (a table)"),
+    "no sum": (("sum_bits = 16\n", ""), "'float': key 'sum_bits' is missing"),
+    "look-up": (("lookup_pj = 0", "lookup_pj = -0"), "'codebook': key 'lookup_pj' is -0.8833, expected a finite"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FLOATS)
+def test_malformed_floats_are_refused(case: str) -> None:
+    (old, new), message = BAD_FLOATS[case]
+    text = Platform.load("horowitz45").to_toml()
+    assert text.count(old) == 1
+    with pytest.raises(PlatformError) as caught:
+        Platform.parse(text.replace(old, new), "own.toml")
+    assert str(caught.value).startswith("own.toml: ")
     assert message in str(caught.value)
 
 

@@ -98,6 +98,18 @@ def test_horowitz_memories_and_floats() -> None:
     assert platform.float32_mac_pj == pytest.approx(3.7 + 0.9)
 
 
+@pytest.mark.parametrize(("significand", "bits", "pj"), [(11, 16, 1.1 + 0.4), (24, 32, 3.7 + 0.9)])
+def test_the_laws_of_floats_meet_horowitz(significand: int, bits: int, pj: float) -> None:
+    floats = Platform.load("horowitz45").small_floats
+    assert floats is not None
+    assert floats.mac_pj(significand, bits) == pytest.approx(pj, rel=1e-12)
+
+
+def test_a_look_up_costs_what_eyeriss_register_file_does() -> None:
+    horowitz = Platform.load("horowitz45")
+    assert horowitz.lookup_pj == pytest.approx(horowitz.mac_pj(16), rel=1e-4)
+
+
 def test_generic_float32_follows_horowitz() -> None:
     scaled = 3.7 * 4.6 / Platform.load("horowitz45").mac_pj(16)
     assert Platform.load("moons2017").float32_mac_pj == pytest.approx(scaled, rel=1e-6)

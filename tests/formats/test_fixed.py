@@ -2,6 +2,7 @@
 
 import math
 from fractions import Fraction
+from functools import cache
 
 import apytypes
 import numpy as np
@@ -15,10 +16,16 @@ WIDTHS = range(1, 17)
 DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
 
 
+@cache
+def marks(bits: int, signed: bool) -> np.ndarray:
+    """The grid and every midpoint on the unit scale."""
+    text = f"fixed{bits}"
+    return np.array([float(number) for number in grid(text, signed) + midpoints(text, signed)])
+
+
 def marked(bits: int, signed: bool, exponent: int, dtype: torch.dtype) -> np.ndarray:
     """The scaled grid, every midpoint, the floats on both sides of each, and what lies beyond the ends."""
-    text = f"fixed{bits}"
-    exact = [float(number) for number in grid(text, signed) + midpoints(text, signed)]
+    exact = marks(bits, signed)
     beyond = [exact[0] - 0.5, 1.0, 1.5, -1.5, 1e9, -1e9, math.inf, -math.inf, 0.0, -0.0]
     values = np.ldexp(np.array([*exact, *beyond]), exponent).astype(DTYPES[dtype])
     up, down = np.array([np.inf, -np.inf], dtype=values.dtype)

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from picojoule.errors import FormatError
-from picojoule.formats import Binary, Fixed, Float32, Format, families, parse
+from picojoule.formats import Binary, Block, Fixed, Float32, Format, Minifloat, Normal, Ternary, families, parse
 
 KNOWN = "known are "
 
@@ -20,8 +20,10 @@ def test_each_example_is_canonical(text: str) -> None:
 
 
 def test_every_family_is_at_hand() -> None:
-    assert families() == (Binary, Fixed, Float32)
-    assert [family.family for family in families()] == ["fixed", "fixed", "float"]
+    assert families() == (Binary, Block, Fixed, Float32, Minifloat, Normal, Ternary)
+    assert [family.family for family in families() if family is not Block] == [
+        "fixed", "fixed", "float", "float", "codebook", "fixed",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -29,12 +31,42 @@ def test_every_family_is_at_hand() -> None:
     [
         *("", "fixed", "fixed0", "fixed17", "fixed08", "fixed8 ", " fixed8", "Fixed8", "FIXED8", "fixed-1", "fixed+8"),
         *("fixed8\n", "fixed8.0", "fixed1_6", "fixed٣", "fixed１", "fixed8,", "fixed160", "ﬁxed8", "xfixed8"),
+        *(
+            "e4m2",
+            "E4M3",
+            "e4m3 ",
+            "nf1",
+            "nf9",
+            "nf04",
+            "ternary1",
+            "e2m1/",
+            "e2m1/032",
+            "e2m1/32:",
+            "nf4/64:",
+            "e9m9/2",
+        ),
         *("binary1", "Binary", "binary\n", "float", "float33", "float32 ", "\x00", "fixed" + "9" * 500),
     ],
 )
 def test_other_texts_are_refused_with_the_list(text: str) -> None:
     with pytest.raises(FormatError, match=re.escape(f"format '{text:.60}' is not known; ") + re.escape(KNOWN)):
         parse(text)
+
+
+def test_what_comes_nearest_is_named() -> None:
+    near = {
+        "e4m2": "e4m3",
+        "fp17": "fp16",
+        "nf4/64:": "nf4/64:u8",
+        "fixd8": "fixed8",
+        "tenary": "ternary",
+        "fixed0": "fixed10",
+    }
+    for text, name in near.items():
+        with pytest.raises(FormatError, match=f"; nearest are .*{name}"):
+            parse(text)
+    with pytest.raises(FormatError, match=r"fixed1\.\.fixed16, float32, fp16, bf16, .*, nf2\.\.nf8, ternary$"):
+        parse("qqqqqqqq")
 
 
 near_misses = st.from_regex(r"\s?[fF]ixed[-+]?\d{0,3}\s?", fullmatch=True)

@@ -159,7 +159,7 @@ def check(home: Home, undisturbed: Any, **others: int) -> None:
 
 
 def test_one_is_killed(home: Home, undisturbed: Any) -> None:
-    killed, other = home.worker({2: sends(signal.SIGKILL)}, grace=3), home.worker(grace=3)
+    killed, other = home.worker({2: sends(signal.SIGKILL)}, grace=8), home.worker(grace=3)
     assert killed.wait(120) == -signal.SIGKILL
     assert other.wait(120) == 0
     check(home, undisturbed, died=1)
@@ -171,9 +171,9 @@ def test_one_is_killed(home: Home, undisturbed: Any) -> None:
 
 def test_one_sleeps_and_is_taken_for_dead(home: Home, undisturbed: Any) -> None:
     """It finds its trial with another, who waits for the folder meanwhile, and lets go at the end of its epoch."""
-    asleep = home.worker({2: sends(signal.SIGSTOP)}, grace=3)
+    asleep = home.worker({2: sends(signal.SIGSTOP)}, grace=8)
     until(lambda: home.trained.total() == 2)
-    other = home.worker(grace=3)
+    other = home.worker(grace=8)
     until(lambda: (POINTS, "running") in home.states(), 120)  # the first point's second trial
     asleep.signal(signal.SIGCONT)
     assert (asleep.wait(120), other.wait(120)) == (0, 0)
@@ -215,7 +215,7 @@ class TestStopping:
         assert stopped.wait(10) == 130
         assert "Traceback" not in stopped.err
         postgresql.start()
-        assert remote.worker(grace=3).wait(120) == 0
+        assert remote.worker(grace=8).wait(120) == 0
         check(remote, undisturbed, died=1)
 
 
@@ -248,5 +248,5 @@ class TestADatabaseThatGoesAway:
         assert refused.wait(30) == 2
         assert refused.err.splitlines()[-1].startswith(f"picojoule: cannot open study '{remote.place}': ")
         postgresql.start()
-        assert remote.worker(grace=3).wait(120) == 0
+        assert remote.worker(grace=8).wait(120) == 0
         check(remote, undisturbed, died=2)

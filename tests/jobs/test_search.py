@@ -159,6 +159,7 @@ class TestResult:
             "note": {"by": ["hand", 1]},
             "keep": [1.0, 0.9],
             "bits": [2, 8],
+            "formats": "fixed",
             "seed": 0,
             "rescale": "layer",
             "signed": "auto",
@@ -188,6 +189,41 @@ class TestResult:
         found = search(strategy="uniform")
         assert len({format.bits for format in found.plan.formats.values()}) == 1
         assert [decision.site for decision in found.log] == ["*"]
+
+    def test_families_share_one_front_and_a_result_keeps_them(self, tmp_path: Path) -> None:
+        found = search(strategy="uniform", formats="fixed,float,nf", bits=(2, 8), platform="horowitz45", out=tmp_path)
+        texts = [str(next(iter(waypoint.plan.formats.values()))) for waypoint in found.path]
+        assert {"fixed8", "e4m3", "nf4", "nf4/64", "e2m1/32:e8m0"} <= set(texts)
+        assert "fp16" not in texts  # of more bits
+        energies = [waypoint.energy_pj for waypoint in found.path]
+        assert energies == sorted(energies, reverse=True)
+        assert Result.load(tmp_path) == found
+        again = search(strategy="uniform", formats="fixed,float,nf", bits=(2, 8), platform="horowitz45", out=tmp_path)
+        assert again.path == found.path
+
+    @pytest.mark.parametrize(
+        ("bits", "why"), [((3, 8), "platform 'moons2017' has no figure for them"), ((6, 8), "none has 6 to 8 bits")]
+    )
+    def test_families_that_cannot_be_tried_are_left_out_by_name(self, bits: tuple[int, int], why: str) -> None:
+        told: list[Progress] = []
+        found = search(strategy="uniform", formats="fixed,nf", bits=bits, listener=told.append)
+        assert found.path == ()
+        assert [progress.stage for progress in told if progress.remark] == [f"formats 'nf' are left out: {why}"]
+
+    @pytest.mark.parametrize(
+        ("strategy", "formats", "message"),
+        [
+            ("uniform", "fixed,posit", "formats 'fixed,posit' cannot be searched; give fixed, or with it float or nf"),
+            ("uniform", "float", "formats 'float' cannot be searched; give fixed, or with it float or nf"),
+            ("uniform", "", "formats '' cannot be searched"),
+            ("uniform", None, "formats None cannot be searched"),
+            ("descent", "fixed,float,nf", "strategy 'descent' does not search float and nf; choose uniform, or fixed "),
+            ("greedy", "fixed,nf", "strategy 'greedy' does not search nf; choose uniform, or fixed alone"),
+        ],
+    )
+    def test_families_that_are_refused(self, strategy: str, formats: Any, message: str) -> None:
+        with pytest.raises(InputError, match=re.escape(message)):
+            search(strategy=strategy, formats=formats)
 
     @pytest.mark.parametrize("form", ["text", "pair", "samples", "dataset", "splits"])
     def test_forms_of_data(self, form: str) -> None:

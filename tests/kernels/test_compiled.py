@@ -63,13 +63,19 @@ def test_where_nothing_can_be_kept_on_disk_each_process_compiles(error: Exceptio
     assert torch.equal(bits(found), bits(grid.plain(x, 4.0, -8, 7)))
 
 
-@pytest.mark.parametrize("name", ["grid", "codes", "table", "small table", "gate", "within", "keep"])
+@pytest.mark.parametrize(
+    ("name", "block"),
+    [
+        *((name, 0) for name in ("grid", "codes", "table", "small table", "minifloat", "gate", "within", "keep")),
+        *((name, 32) for name in ("maxima", "blocks of floats", "blocks of members")),
+    ],
+)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_every_loop_is_found_on_disk_by_the_next_process(name: str, dtype: torch.dtype) -> None:
+def test_every_loop_is_found_on_disk_by_the_next_process(name: str, block: int, dtype: torch.dtype) -> None:
     """Its second compilation is a reading."""
     for here in (False, True):
-        loops.compile(name, here, dtype)
-        code = loops.compile(name, here, dtype)
+        loops.compile(name, here, dtype, block)
+        code = loops.compile(name, here, dtype, block)
         (hits,) = code.stats.cache_hits.values()
         assert hits == 1
 

@@ -15,7 +15,7 @@ from tests.kernels.paths import PATHS, bits, taking
 from picojoule.formats import Fixed
 from picojoule.formats.base import power_of_two
 from picojoule.kernels import compiled, grid
-from picojoule.kernels.grid import round_to_grid
+from picojoule.kernels.grid import codes_of, round_to_grid
 
 DTYPES = [torch.float32, torch.float64]
 
@@ -242,3 +242,23 @@ def test_every_length(size: int, path: str) -> None:
     assert out[0] == 9
     assert torch.equal(out[size + 1 :], torch.full((4,), 9.0))
     assert path == "plain" or compiled.machine_code("grid", False, torch.float32) is not None
+
+
+@laws
+@given(data=st.data(), width=st.integers(1, 8), exponent=st.integers(-90, 90), signed=st.booleans())
+def test_codes_are_the_numbers_rounded_to(data: st.DataObject, width: int, exponent: int, signed: bool) -> None:
+    x = data.draw(values(exponent)).float()
+    x = torch.cat([x, torch.tensor([-0.0, torch.inf, -torch.inf])])
+    factor, (low, high) = 2.0 ** (Fixed(width).fraction_bits(signed) - exponent), Fixed(width).codes(signed)
+    found = codes_of(x, factor, low, high)
+    assert found.dtype == torch.uint8
+    assert torch.equal((found.double() + low) / factor, round_to_grid(x, factor, low, high).double())
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_codes_lie_as_the_numbers_do(layout: torch.memory_format) -> None:
+    x = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0)).contiguous(memory_format=layout)
+    assert codes_of(x, 8.0, -8, 7).stride() == x.stride()
+    strided = x[:, :, ::2]
+    assert torch.equal(codes_of(strided, 8.0, -8, 7), codes_of(x, 8.0, -8, 7)[:, :, ::2])
+    assert codes_of(x[:0], 8.0, -8, 7).shape == (0, 3, 4, 5)

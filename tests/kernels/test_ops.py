@@ -12,7 +12,7 @@ from picojoule.formats import parse
 from picojoule.kernels.table import Table
 from picojoule.quantize import Quantizer
 
-ROUND = torch.ops.picojoule.round_to_grid.default, torch.ops.picojoule.round_to_table.default
+ROUND = tuple(getattr(torch.ops.picojoule, f"round_to_{kind}").default for kind in ("grid", "table", "minifloat"))
 OFTEN = ["fixed4", "binary"]
 
 
@@ -35,6 +35,7 @@ def test_torch_finds_nothing_wrong_with_them(dtype: torch.dtype, requires_grad: 
     x = sample(3, 4).to(dtype).requires_grad_(requires_grad)
     for factor in (torch.tensor(4.0, dtype=dtype), torch.tensor([[1.0], [2.0], [4.0]], dtype=dtype)):
         opcheck(ROUND[0], (x, factor, -8, 7))
+        opcheck(ROUND[2], (x, factor, 3, -6, 448.0))
     table = Table([-1.0, 0.0, 0.5, 1.0])
     opcheck(ROUND[1], (x, *table.at(2.0, dtype)))
     opcheck(ROUND[1], (x, *table.at(torch.tensor([[1.0], [2.0], [4.0]], dtype=dtype), dtype)))

@@ -13,7 +13,9 @@ import torch
 from tests.kernels.paths import bits
 
 from picojoule.kernels import compiled, grid
+from picojoule.kernels.block import Floats, Scales, maxima, round_in_blocks
 from picojoule.kernels.gate import pass_within
+from picojoule.kernels.minifloat import round_to_minifloat
 from picojoule.kernels.table import Table, round_to_table
 from picojoule.kernels.threads import spread
 
@@ -74,6 +76,13 @@ def results(x: torch.Tensor) -> list[torch.Tensor]:
         round_to_table(x, table, rows),
         pass_within(x, x, -1.0, 1.0),
         pass_within(x, x, -rows, rows),
+        round_to_minifloat(x, 3, -6, 448.0),
+        round_to_minifloat(x, 3, -6, 448.0, rows),
+        maxima(x, 16),
+        round_in_blocks(x, 16, Scales(), table),
+        round_in_blocks(x, 16, Scales(4.0, powers=True), Floats(1, 0, 6.0)),
+        round_in_blocks(x, 16, maxima(x, 16), Floats(1, 0, 6.0), out=x.clone()),
+        round_in_blocks(x.flatten(), 16, Scales(), table),
     ]
 
 

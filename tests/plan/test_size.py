@@ -221,3 +221,22 @@ class TestLimits:
         assert Limits(ram_bytes=1).refusal(network, one) == ram + end
         assert Limits(7, 1).refusal(network, one) == f"{weights}; {ram}{end}"
         assert Limits(7, 2).refusal(network, one) == weights + end
+
+
+def test_blocks_take_their_scales_with_them() -> None:
+    """conv [6, 3, 5, 5]: 150 runs of 3 channels, a scale each; fc [10, 100]: 4 blocks of 32 in each row."""
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.fc = nn.Conv2d(3, 6, 5), nn.Linear(96, 10)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.fc(self.conv(x).flatten(1))  # type: ignore[no-any-return]
+
+    network = capture(Net(), torch.zeros(1, 3, 8, 8))
+    plan = Plan.uniform(network, "e2m1/32:e8m0")
+    conv, fc = 450 * 4 + 150 * 8, 960 * 4 + 10 * 3 * 8
+    assert weight_bytes(network, plan) == conv // 8 + fc // 8
+    image, middle = 192 * 4 + 64 * 8, 96 * 4 + 16 * 8
+    assert ram_bytes(network, plan) == (image + middle) // 8

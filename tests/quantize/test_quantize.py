@@ -15,6 +15,8 @@ from torch.nn import functional
 
 from picojoule.calibration import Range, Ranges, calibrate
 from picojoule.errors import CaptureError, InputError, PlanError
+from picojoule.execute import Runner
+from picojoule.formats import parse
 from picojoule.network import Network, NetworkModule, capture, float_module
 from picojoule.plan import Plan
 from picojoule.quantize import Quantizer, quantize
@@ -60,7 +62,7 @@ def by_hand(model: Forked, x: Tensor, q: Callable[[str, Tensor], Tensor]) -> Ten
     y = q("left.inputs", y.relu())
     left = functional.conv2d(y, q("left.weights", model.left.weight), bias(model.left), padding=1)
     right = functional.conv2d(y, q("right.weights", model.right.weight), bias(model.right))
-    z = q("fc.inputs", (left + right + y).relu().flatten(1))
+    z = q("fc.inputs", (left + right + y).relu()).flatten(1)
     return functional.linear(z, q("fc.weights", model.fc.weight), bias(model.fc))
 
 
@@ -400,3 +402,34 @@ class TestRefusals:
         _, plan, sites = self.fitting()
         with pytest.raises(CaptureError, match=r"an input of shape \[n, 5, 4, 4\]: .* but got 5 channels"):
             quantize(forked()[0], plan, Ranges(sites, (5, 4, 4)))
+
+
+class TestOtherFormats:
+    """Small floats, normal floats, ternary and blocks, in evaluation and in gradients, as the runner gives them too."""
+
+    TEXTS = ("e4m3", "e2m1", "e3m0", "fp16", "nf4", "ternary", "nf4/64", "nf4/3:u8", "e2m1/2:e8m0", "e2m1/16:e4m3")
+
+    @pytest.mark.parametrize("granularity", ["layer", "channel"])
+    @pytest.mark.parametrize("text", TEXTS)
+    def test_the_forward_is_that_by_hand_and_the_runners(self, text: str, granularity: str) -> None:
+        model, network = forked()
+        plan = Plan.uniform(network, text)
+        ranges = calibrate(network, samples(), plan, granularity=granularity)
+
+        def rounded(site: str, x: Tensor) -> Tensor:
+            exponents = torch.tensor(ranges.sites[site].exponents).reshape(-1, *[1] * (x.dim() - 1))
+            return plan.formats[site].quantize(x.detach().double(), exponents, ranges.sites[site].signed)
+
+        outputs = quantize(network, plan, ranges).double()(samples().double())
+        assert torch.allclose(outputs, by_hand(model, samples(), rounded), atol=1e-9)
+        run = Runner(network, lambda plan: ranges, samples()).outputs(plan)
+        assert torch.allclose(run.double(), outputs, atol=1e-4, rtol=1e-3)
+
+    @pytest.mark.parametrize("text", TEXTS)
+    def test_gradients_pass_within_the_limits(self, text: str) -> None:
+        quantizer = Quantizer(parse(text), Range((1,), True))
+        leaf = torch.tensor([[0.1, -0.7, 1.9, 3e9, -3e9]], requires_grad=True)
+        quantizer(leaf).sum().backward()
+        low, high = (2 * end for end in parse(text).limits())
+        assert leaf.grad is not None
+        assert torch.equal(leaf.grad, ((leaf >= low) & (leaf <= high)).float())

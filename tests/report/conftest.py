@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.report.browser import ARGUMENTS, Reader
 
 import picojoule as pj
 from picojoule.explore import Exploration
+from picojoule.plan import Plan
 from picojoule.report import study
 from picojoule.report.document import document
 
@@ -74,6 +76,19 @@ def descent() -> pj.Result:
 def curved(descent: pj.Result) -> dict[str, Any]:
     """The document of one run with a curve."""
     return document({"runs/descent": descent})
+
+
+def mixed(descent: pj.Result) -> pj.Result:
+    """The same with weights in blocks and inputs in small floats, of which no platform has a figure."""
+    names = {"weights": "e2m1/32:e8m0", "inputs": "e4m3"}
+    plan = Plan({name: pj.format(names[site.kind]) for name, site in descent.captured.sites.items()})
+    first, *others = descent.points
+    waypoint, *path = descent.path
+    return replace(
+        descent,
+        points=(replace(first, plan=plan, energy=None), *others),
+        path=(replace(waypoint, plan=plan), *path),
+    )
 
 
 @pytest.fixture(scope="session")

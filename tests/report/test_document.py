@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from tests.jobs import small
+from tests.report.conftest import mixed
 
 import picojoule as pj
 from picojoule.energy import Platform, platforms
@@ -181,6 +182,24 @@ def test_every_format_used_or_tried_is_described(run: dict[str, Any], drawn: dic
         for key, signed in (("signed", True), ("unsigned", False)):
             listed = format.grid(signed).tolist() if format.bits <= 8 else None
             assert described[key] == listed
+            ends = list(format.limits(signed)) if format.rounds else None
+            assert described["limits"][key] == ends
+
+
+def test_blocks_have_no_one_grid_and_count_their_scales(descent: pj.Result) -> None:
+    told = document({"here": mixed(descent)})
+    assert told == json.loads(json.dumps(told, allow_nan=False))
+    blocks, e4m3 = told["formats"]["e2m1/32:e8m0"], told["formats"]["e4m3"]
+    assert (blocks["signed"], blocks["unsigned"], blocks["limits"]) == (None, None, {"signed": None, "unsigned": None})
+    assert (e4m3["signed"][-1], len(e4m3["signed"]), e4m3["limits"]["unsigned"]) == (448.0, 253, [-448.0, 448.0])
+    run, captured = told["runs"][0], descent.captured
+    assert run["points"][0]["energy_pj"] is None
+    sites = [site.name for site in captured.sites.values() if site.kind == "weights"]
+    format = pj.format("e2m1/32:e8m0")
+    stored = sum(format.size_bits(captured.shape(name)) for name in sites)
+    elements = sum(captured.sites[name].count for name in sites)
+    assert 4.25 <= stored / elements == run["path"][0]["weights_bits"] <= 12
+    assert run["path"][0]["inputs_bits"] == 8
 
 
 def test_ranking_asks_every_platform(found: pj.Result, run: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from tests.jobs import small
 from tests.report.browser import Reader, changed, saved, table, tile
+from tests.report.conftest import mixed
 
 import picojoule as pj
 from picojoule import units
@@ -143,6 +144,20 @@ def _in_view(document: Mapping[str, Any], site: Mapping[str, Any], spread: Mappi
     grid = document["formats"][site["format"]]["signed" if site["signed"] else "unsigned"]
     members = [member * 2.0 ** max(site["exponents"]) for member in grid]
     return [member for member in members if low <= member <= high]
+
+
+def test_blocks_and_small_floats_are_drawn(reader: Reader, descent: pj.Result) -> None:
+    drawn = document({"here": mixed(descent)})
+    opened = reader.open(drawn)
+    layer = drawn["runs"][0]["points"][0]["layers"][0]
+    assert (layer["weights"]["format"], layer["inputs"]["format"]) == ("e2m1/32:e8m0", "e4m3")
+    opened.locator("#layer-choice").select_option(layer["layer"])
+    blocks, floats = (opened.locator(f"[data-site='{layer[k]['site']}'].histogram") for k in ("weights", "inputs"))
+    assert blocks.locator(".bin").count() > 0
+    assert floats.locator(".member").count() > 1
+    for box in (blocks, floats):
+        assert box.locator(".outside").count() == 0
+    assert (blocks.locator(".member").count(), blocks.locator(".bound").count()) == (0, 0)
 
 
 def test_a_wide_range_and_values_beyond_a_narrow_one_are_told(reader: Reader, one: dict[str, Any]) -> None:

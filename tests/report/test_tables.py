@@ -15,8 +15,9 @@ import picojoule as pj
 from picojoule import units
 from picojoule.cli import screen
 from picojoule.errors import UnreachableFloorError
+from picojoule.formats import parse
 from picojoule.network import Network
-from picojoule.report import reference, tables, words
+from picojoule.report import formats, reference, tables, words
 from picojoule.search import Result
 
 
@@ -277,5 +278,5 @@ def test_a_terminal_of_eighty_columns_gets_whole_figures() -> None:
 
 
 def test_references_render_whole(capsys: pytest.CaptureFixture[str]) -> None:
-    parts = [reference.formats(), reference.format("fixed16"), reference.all_platforms(), reference.platform("eyeriss")]
+    parts = [formats.every(), formats.one(parse("fixed16")), reference.all_platforms(), reference.platform("eyeriss")]
     assert all(len(shown(part, capsys)) > 50 for part in parts)

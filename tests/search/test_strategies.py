@@ -69,6 +69,57 @@ def decision(site: str, format: str, *trials: tuple[str, int]) -> Decision:
     return Decision(site, parse(format), tuple(tried))
 
 
+def mixed(rights: dict[str, int]) -> Problem:
+    """Fixed point of 4 to 2 bits and three other formats, each with what it takes and how many are then right."""
+    costs = {"fixed4": 40, "fixed3": 30, "fixed2": 20, "e4m3": 60, "e2m1": 25, "nf4": 10}
+    network = cast(Network, SimpleNamespace(sites={site: SimpleNamespace(kind=site[2:]) for site in SITES}))
+
+    def one(plan: Plan) -> str:
+        (format,) = set(plan.formats.values())
+        return str(format)
+
+    class Told(Evaluator):
+        def tally(self, plan: Plan) -> Tally:
+            return right(rights[one(plan)])
+
+    ladders = fixed_point_ladders(dict.fromkeys(SITES, True), (2, 4))
+    others = tuple(map(parse, ("e4m3", "e2m1", "nf4")))
+    return Problem(network, ladders, Told(), lambda plan: costs[one(plan)], others=others)
+
+
+@pytest.mark.parametrize(
+    ("rights", "holds", "found", "tried"),
+    [
+        # the least energy first, and only what takes less than the bits that held
+        (
+            {"fixed4": 99, "fixed3": 95, "fixed2": 9, "nf4": 8, "e2m1": 90},
+            True,
+            "e2m1",
+            "fixed4 fixed3 fixed2 nf4 e2m1",
+        ),
+        ({"fixed4": 99, "fixed3": 95, "fixed2": 9, "nf4": 99}, True, "nf4", "fixed4 fixed3 fixed2 nf4"),
+        ({"fixed4": 99, "fixed3": 95, "fixed2": 99, "nf4": 8}, True, "fixed2", "fixed4 fixed3 fixed2 nf4"),
+        # all of them where no bits hold
+        ({"fixed4": 1, "nf4": 8, "e2m1": 7, "e4m3": 99}, True, "e4m3", "fixed4 nf4 e2m1 e4m3"),
+        ({"fixed4": 1, "nf4": 8, "e2m1": 7, "e4m3": 6}, False, "fixed4", "fixed4 nf4 e2m1 e4m3"),
+    ],
+)
+def test_uniform_takes_the_format_of_least_energy_that_holds(
+    rights: dict[str, int], holds: bool, found: str, tried: str
+) -> None:
+    *_, last = Uniform().steps(mixed(rights), floor(90))
+    assert (last.holds, set(texts(last))) == (holds, {found})
+    if holds:
+        assert last.decision == decision("*", found, *((text, rights[text]) for text in tried.split()))
+
+
+def test_uniform_puts_all_formats_on_one_path_by_energy() -> None:
+    plans = Uniform().path(mixed({}))
+    expected = ["e4m3", "fixed4", "fixed3", "e2m1", "fixed2", "nf4"]
+    assert [str(next(iter(plan.formats.values()))) for plan in plans] == expected
+    assert Uniform().path(problem(lambda *bits: 100)) == ()
+
+
 def test_the_sweep_by_hand() -> None:
     # 90 must stay right. a.inputs alone may lose two bits; then a.weights none, b.inputs one, b.weights none.
     loss = {"ai": (0, 1, 2, 30), "aw": (0, 9, 9, 9), "bi": (0, 8, 9, 9), "bw": (0, 1, 9, 9)}

@@ -40,6 +40,19 @@ class TestDeployed:
                 assert torch.equal(quantize(*folded.deployed())(x), folded(x))
             nets.trained(folded, 10, 0.01)
 
+    @pytest.mark.parametrize("text", ["e4m3", "e2m1", "e3m0", "nf4", "ternary", "nf4/8", "e2m1/4:e8m0", "e2m1/4:e4m3"])
+    def test_at_other_formats_too(self, text: str) -> None:
+        """Latent weights fill the format's grid, learn, and are deployed to the bit."""
+        made, x = nets.made(nets.Residual), nets.train().x
+        module = trainable(made, x, plan=Plan.uniform(capture(made, x[:1]), text))
+        nets.trained(module, 100, 0.01)
+        folded = module.folded()
+        with torch.no_grad():
+            assert torch.equal(quantize(*folded.deployed())(x), folded(x))
+            assert (module(x).argmax(1) == nets.train().y).float().mean() > 0.25
+        once = folded.deployed()
+        assert Trainable(*once).deployed().ranges == once.ranges
+
     @pytest.mark.parametrize("bits", BITS)
     def test_again_trainable_is_the_same(self, bits: int) -> None:
         """Weights go to the unit scale and back, to the bit, so that training can stop and go on anywhere."""

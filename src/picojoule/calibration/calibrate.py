@@ -156,8 +156,10 @@ class Calibration:
 
     def _rounded(self, site: str, format: Format, exponents: tuple[int, ...]) -> Tensor:
         """A site's values as kept, rounded."""
-        by_row = torch.tensor(exponents, dtype=torch.int32).reshape(-1, 1)
-        return format.quantize(self.statistics[site].values, by_row, self.signed(site))
+        values, found = self.statistics[site].values, self.network.sites[site]
+        shape = self.network.tensors[found.tensor].shape if found.kind == "weights" else values.shape  # blocks see it
+        by_row = torch.tensor(exponents, dtype=torch.int32).reshape(-1, *[1] * (len(shape) - 1))
+        return format.quantize(values.reshape(shape), by_row, self.signed(site)).reshape(values.shape)
 
     def _shared(self, exponents: Mapping[str, tuple[int, ...]], plan: Plan) -> dict[str, tuple[int, ...]]:
         """One exponent for all weights and one for all inputs: the largest that any quantised site asks for."""

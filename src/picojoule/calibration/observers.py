@@ -21,21 +21,28 @@ _CANDIDATES = 12
 """How many exponents `mse` tries, from one above the largest value's downwards."""
 
 
-def covering(magnitude: float) -> int:
-    """The least exponent e with magnitude <= 2^e, within [-96, 96]; 0 for a magnitude of 0.
+def covering(magnitude: float, end: float = 1.0) -> int:
+    """The least exponent e with magnitude <= end·2^e, within [-96, 96]; 0 for a magnitude of 0.
 
-    >>> covering(0.5), covering(0.51), covering(1.0), covering(0.0)
-    (-1, 0, 0, 0)
+    >>> covering(0.5), covering(0.51), covering(1.0), covering(0.0), covering(7, end=6)
+    (-1, 0, 0, 0, 1)
     """
+    magnitude /= end
     if magnitude == 0:
         return 0
     fraction, exponent = math.frexp(magnitude)
     return max(-EXPONENT_LIMIT, min(EXPONENT_LIMIT, exponent - 1 if fraction == 0.5 else exponent))
 
 
+def end_of(format: Format, signed: bool) -> float:
+    """What an exponent has to lay over a magnitude; infinite where blocks find scales of their own: then it is 0."""
+    return format.limits(signed)[1] if format.rounds else 1.0
+
+
 def largest(statistics: Statistics, format: Format, signed: bool) -> tuple[int, ...]:
     """`max`: the least exponent that covers the largest magnitude (Moons et al., chapter 3: rescale into [-1, 1])."""
-    return tuple(covering(magnitude) for magnitude in statistics.largest.tolist())
+    end = end_of(format, signed)
+    return tuple(covering(magnitude, end) for magnitude in statistics.largest.tolist())
 
 
 def percentile(statistics: Statistics, format: Format, signed: bool) -> tuple[int, ...]:
@@ -46,7 +53,8 @@ def percentile(statistics: Statistics, format: Format, signed: bool) -> tuple[in
     count = statistics.values.shape[1]
     kept = max(0, math.ceil(PERCENTILE * count) - 1)
     magnitudes = statistics.values.abs().sort(dim=1).values[:, kept]
-    return tuple(map(covering, torch.where(magnitudes > 0, magnitudes, statistics.largest).tolist()))
+    covered, end = torch.where(magnitudes > 0, magnitudes, statistics.largest), end_of(format, signed)
+    return tuple(covering(magnitude, end) for magnitude in covered.tolist())
 
 
 def least_squares(statistics: Statistics, format: Format, signed: bool) -> tuple[int, ...]:
@@ -55,7 +63,7 @@ def least_squares(statistics: Statistics, format: Format, signed: bool) -> tuple
     tops = torch.tensor(largest(statistics, format, signed), dtype=torch.int32)
     best = torch.full(tops.shape, float("inf"), dtype=torch.float64)
     chosen = tops.clone()
-    for step in range(_CANDIDATES):
+    for step in range(_CANDIDATES) if math.isfinite(end_of(format, signed)) else ():
         exponents = (tops + 1 - step).clamp(-EXPONENT_LIMIT, EXPONENT_LIMIT)
         error = (format.quantize(values, exponents.reshape(-1, 1), signed) - values).square().sum(dim=1)
         better = error < best

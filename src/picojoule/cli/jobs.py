@@ -27,6 +27,9 @@ Confidence = Annotated[
     typer.Option("--confidence", metavar="0.95|point", help="How sure a floor is; descent 0.95, others point."),
 ]
 Bits = Annotated[str, typer.Option("--bits", metavar="MIN:MAX", help="The least and the most bits a site may take.")]
+Formats = Annotated[
+    str, typer.Option("--formats", metavar="fixed,float,nf", help="Families of formats; uniform alone tries others.")
+]
 MetricName = Annotated[
     str, typer.Option("--metric", metavar="top1|top5|path.py:function", help="What accuracy means, per sample.")
 ]
@@ -73,6 +76,7 @@ def search(
     prepare: Prepare = None,
     signed: options.Signed = "auto",
     bits: Bits = "1:16",
+    formats: Formats = "fixed",
     max_weight_bytes: WeightBytes = None,
     max_ram_bytes: RamBytes = None,
     platform: options.PlatformName = "moons2017",
@@ -95,7 +99,7 @@ def search(
              "mean": mean, "std": std, "resize": resize}  # fmt: skip
     ways: dict[str, Any] = {
         "strategy": strategy, "confidence": options.confidence(confidence), "rescale": rescale, "observer": observer,
-        "prepare": prepare, "signed": signed, "bits": span,
+        "prepare": prepare, "signed": signed, "bits": span, "formats": formats,
         "max_weight_bytes": options.size("--max-weight-bytes", max_weight_bytes),
         "max_ram_bytes": options.size("--max-ram-bytes", max_ram_bytes),
     }  # fmt: skip

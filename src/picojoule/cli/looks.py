@@ -8,15 +8,18 @@ import typer
 from rich.console import RenderableType
 
 from picojoule import files, units
+from picojoule.calibration import compare as ranking
 from picojoule.cli import options, screen
 from picojoule.errors import InputError
 from picojoule.explore import Exploration
 from picojoule.explore.exploration import FILE as SWEEP
+from picojoule.formats import parse
 from picojoule.jobs.price import price
 from picojoule.jobs.progress import Progress
-from picojoule.models import input_of, load_model
+from picojoule.models import input_of, load_model, load_tensors
 from picojoule.network import Network, capture
 from picojoule.plan import Plan
+from picojoule.report import formats as told_formats
 from picojoule.report import reference, study, tables
 from picojoule.report.document import document
 from picojoule.report.page import GENERATOR, page
@@ -139,9 +142,31 @@ def _check_replaceable(target: Path) -> None:
         raise InputError(f"'{target}' exists and is no report of picojoule's; give another place with --out")
 
 
-def formats(name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One format.")] = None) -> None:
-    """List the number formats, or show one: its bits and its values."""
-    screen.show(reference.formats() if name is None else reference.format(name))
+def formats(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One format.")] = None,
+    compare: Annotated[
+        list[str] | None, typer.Option("--compare", metavar="NAME...", help="Formats to rank, on the weights of --on.")
+    ] = None,
+    on: Annotated[
+        Path | None, typer.Option("--on", metavar="FILE", help="Weights to round: safetensors, or of torch.save.")
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """List the number formats, or show one: its bits, its range, its values; or rank several on real weights."""
+    if (compare is None) != (on is None) or (name is not None and compare is not None):
+        raise InputError("formats are compared by --compare NAME... and --on FILE together, and no other NAME")
+    told: Any
+    if compare is not None and on is not None:
+        found = ranking(map(parse, compare), load_tensors(on))
+        told, shown = told_formats.ranked(found), told_formats.ranking(found)
+    elif name is not None:
+        told, shown = told_formats.facts(parse(name)), told_formats.one(parse(name))
+    else:
+        told, shown = told_formats.families_told(), told_formats.every()
+    if json:
+        screen.plain(json_text.dumps(told, indent=2) + "\n")
+    else:
+        screen.show(shown)
 
 
 def platforms(

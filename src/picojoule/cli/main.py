@@ -69,7 +69,11 @@ def _one_line(text: str) -> str:
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
-LISTED = {"explore": ("--bits", "--width", "--depth", "--seed"), "": ("--keep",)}
+LISTED = {
+    "explore": ("--bits", "--width", "--depth", "--seed"),
+    "formats": ("--compare",),
+    "": ("--keep",),
+}
 """The options of a verb that take several values."""
 
 
@@ -79,13 +83,14 @@ def spread(arguments: list[str]) -> list[str]:
     >>> spread(["search", "--keep", "1.0", "0.99", "--json"])
     ['search', '--keep', '1.0', '--keep', '0.99', '--json']
     """
-    several = LISTED["explore"] if arguments[:1] == ["explore"] else LISTED[""]
+    verb = arguments[0] if arguments and arguments[0] in LISTED else ""
+    several, belongs = LISTED[verb], _is_word if verb == "formats" else _is_number
     result: list[str] = []
     rest = list(arguments)
     while rest:
         argument = rest.pop(0)
         option, equals, first = argument.partition("=")
-        values = list(takewhile(_is_number, rest)) if option in several else []
+        values = list(takewhile(belongs, rest)) if option in several else []
         del rest[: len(values)]
         values = [first, *values] if option in several and equals else values
         result += [part for value in values for part in (option, value)] or [argument]
@@ -94,6 +99,10 @@ def spread(arguments: list[str]) -> list[str]:
 
 def _is_number(text: str) -> bool:
     return all(part.replace(".", "", 1).isdigit() for part in text.split(","))
+
+
+def _is_word(text: str) -> bool:
+    return not text.startswith("-")
 
 
 if __name__ == "__main__":

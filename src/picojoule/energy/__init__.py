@@ -6,9 +6,10 @@
 A new platform is one TOML file in `platforms/`; its laws are tested for every file that lies there.
 """
 
+from picojoule.energy.arithmetic import has_figure
 from picojoule.energy.model import energy
 from picojoule.energy.platform import Platform, Provenance, platforms
 from picojoule.energy.report import EnergyReport, LayerEnergy
 from picojoule.energy.sparsity import Sparsity
 
-__all__ = ["EnergyReport", "LayerEnergy", "Platform", "Provenance", "Sparsity", "energy", "platforms"]
+__all__ = ["EnergyReport", "LayerEnergy", "Platform", "Provenance", "Sparsity", "energy", "has_figure", "platforms"]

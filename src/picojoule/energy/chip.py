@@ -1,14 +1,15 @@
 """The parts of a chip, one class per table of a platform's file, and how a datapath runs operands of given widths.
 
 A datapath says at how many bits it multiplies, and in how many passes. Memories are no part of that: they always
-charge each operand its own bits. A float32 layer runs no integer datapath: `FLOAT32` is its run on every platform.
+charge each operand its own bits. A float32 layer runs no integer datapath: `FLOAT32` is its run on every platform; the
+other floats run as wide as the wider operand, in one pass.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from picojoule.energy.curves import Curve, read_curve
+from picojoule.energy.curves import HIGHEST_EXPONENT, Curve, Power, Table, read_curve
 from picojoule.files import Fields
 
 
@@ -61,6 +62,38 @@ class Mac:
     @classmethod
     def read(cls, fields: Fields) -> Self:
         return cls(read_curve(fields), fields.text("datapath", tuple(DATAPATHS)), fields.number("per_output", 0, 1e3))
+
+
+@dataclass(frozen=True)
+class Float:
+    """`[float]`: what floats of up to 16 bits cost, by power laws through two published points each.
+
+    A multiply goes by the bits of the significands, an add by the bits of the sum.
+    """
+
+    multiply: Power
+    add: Power
+    sum_bits: int  # of a sum, at least
+
+    @classmethod
+    def read(cls, fields: Fields) -> Self:
+        multiply, add = (_through_two_points(fields.table(key)) for key in ("multiply", "add"))
+        return cls(multiply, add, fields.integer("sum_bits", 1, 64))
+
+    def mac_pj(self, significand_bits: int, bits: int) -> float:
+        """pJ of one multiply-accumulate of operands of so many bits, the sum as wide as them or as `sum_bits`."""
+        return self.multiply(significand_bits) + self.add(max(bits, self.sum_bits))
+
+
+def _through_two_points(fields: Fields) -> Power:
+    points = Table.read(fields)
+    if len(points.bits) != 2:
+        fields.fail(f"key 'bits' has {len(points.bits)} members, expected the two points of a power law")
+    law = Power.through(points)
+    if law.exponent > HIGHEST_EXPONENT:
+        fields.fail(f"key 'pj' rises by the power {law.exponent:.3g} of the bits, expected at most {HIGHEST_EXPONENT}")
+    fields.finish()
+    return law
 
 
 @dataclass(frozen=True)

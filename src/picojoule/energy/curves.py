@@ -15,6 +15,9 @@ from picojoule.files import Fields
 HIGHEST_PJ = 1e12
 """No constant of a platform may exceed one joule, so that no sum of energies overflows."""
 
+HIGHEST_EXPONENT = 4
+"""Of a power law, for the same reason."""
+
 
 class Curve(abc.ABC):
     """A cost in pJ by bits. Laws, for every bits in [1, 64]: finite, at least 0, and more bits never cost less."""
@@ -45,9 +48,15 @@ class Power(Curve):
         return float(self.pj * (bits / self.at) ** self.exponent)
 
     @classmethod
+    def through(cls, points: "Table") -> Self:
+        """The power law through the first and the last of known points; it goes on beyond them."""
+        (low, *_, high), (cost, *_, more) = points.bits, points.values
+        return cls(cost, low, math.log(more / cost) / math.log(high / low))
+
+    @classmethod
     def read(cls, fields: Fields) -> Self:
         pj = fields.number("pj", 0, HIGHEST_PJ)
-        return cls(pj, fields.number("bits", 1, 64), fields.number("exponent", 0, 4))
+        return cls(pj, fields.number("bits", 1, 64), fields.number("exponent", 0, HIGHEST_EXPONENT))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """What a network costs at a plan: the energy model of "Minimum Energy Quantized Neural Networks" (arXiv 1711.00215).
 
 Per inference `E = E_C + E_W + E_A + E_DRAM`, summed over layers; each part is one small function here, with its
-equation. Counts come from the network, bits from the plan, every constant from the platform.
+equation. Counts come from the network, bits from the plan, every constant from the platform. Memories hold and move
+what a format stores, its scales with it; a datapath sees the elements' codes alone.
 
 In the equations, Q and passes are the datapath's (`chip.py`); N_c, N_s and A_s are a layer's MACs, its weights and
 biases, and its outputs before pooling; w, i and o are the bits of its weights, of what one pass fetches of its inputs,
@@ -10,15 +11,17 @@ and of its outputs; S is the number of units that share a fetch; E_L, E_M and E_
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from picojoule.energy.chip import DATAPATHS, FLOAT32, Run, serial
+from picojoule.energy.arithmetic import Arithmetic, arithmetic
+from picojoule.energy.chip import FLOAT32
 from picojoule.energy.platform import Platform
 from picojoule.energy.report import EnergyReport, LayerEnergy
 from picojoule.energy.sparsity import Sparsity
-from picojoule.errors import InputError, PlanError, PlatformError, check_type
+from picojoule.errors import InputError, PlanError, check_type
 
 if TYPE_CHECKING:
     from picojoule.formats import Format
@@ -42,11 +45,11 @@ def energy(network: Network, plan: Plan, platform: Platform, sparsity: Sparsity 
     if not hasattr(network, "layers"):
         raise InputError(f"network is of type {type(network).__name__}, expected Network; make it with capture")
     zeros = Sparsity.none() if sparsity is None or platform.guarded_fraction is None else sparsity
-    works = [_work(layer, plan.formats, platform, zeros) for layer in network.layers]
+    works = [_work(network, layer, plan.formats, platform, zeros) for layer in network.layers]
     works = _on_chip_first(works, platform)
     works = _with_image(works, network)
     charged = [each for each in network.leftovers if each.macs > 0 and platform.float32_mac_pj is not None]
-    works += map(_left_over, charged)
+    works += [_left_over(each, platform) for each in charged]
     layers = {work.name: _charge(work, platform) for work in works}
     uncounted = tuple(each.name for each in network.leftovers if each.macs > 0 and each not in charged)
     return EnergyReport(platform.name, layers, uncounted)
@@ -57,14 +60,15 @@ class _Work:
     """What one layer asks of the chip: how it runs, its counts, and the bits of each operand."""
 
     name: str
-    run: Run
-    is_float: bool
+    how: Arithmetic
     macs: int
     weights: int  # with biases
     outputs: int
     weight_bits: int
     input_bits: int
-    output_bits: int
+    stored_weight_bits: float  # with the scales of blocks, as all that is stored
+    fetched_bits: float  # of an input by one pass
+    output_bits: float
     zero_weights: float = 0.0
     zero_inputs: float = 0.0
     reads_image: bool = False
@@ -72,30 +76,28 @@ class _Work:
     spilled_weights: float = 0.0  # words in DRAM
 
 
-def _work(layer: Layer, formats: Mapping[str, Format], platform: Platform, zeros: Sparsity) -> _Work:
+def _work(network: Network, layer: Layer, formats: Mapping[str, Format], platform: Platform, zeros: Sparsity) -> _Work:
     """A layer at its plan. Outputs take the widest of the sites they reach, and the last layer's its inputs' bits."""
     weights, inputs = (_format(site, formats) for site in (layer.weights, layer.inputs))
-    is_float = True in {_is_float(layer, number, platform) for number in (weights, inputs)}  # checks both
-    run = FLOAT32 if is_float else _run(layer, weights.bits, inputs.bits, platform)
+    how = arithmetic(layer, weights, inputs, platform)
+    stored = _stored_bits(network, layer.inputs, inputs)
     return _Work(
         name=layer.name,
-        run=replace(run, input_bits=inputs.bits) if is_float else run,
-        is_float=is_float,
+        how=how,
         macs=layer.macs,
         weights=layer.weight_count + layer.bias_count,
         outputs=layer.output_count,
         weight_bits=weights.bits,
         input_bits=inputs.bits,
-        output_bits=max((_format(site, formats).bits for site in layer.outputs), default=inputs.bits),
+        stored_weight_bits=_stored_bits(network, layer.weights, weights),
+        fetched_bits=min(how.run.input_bits, inputs.bits) + stored - inputs.bits,
+        output_bits=max(
+            (_stored_bits(network, site, _format(site, formats)) for site in layer.outputs), default=stored
+        ),
         zero_weights=zeros.of(layer.weights),
         zero_inputs=zeros.of(layer.inputs),
         reads_image=layer.reads_input,
     )
-
-
-def _run(layer: Layer, weight_bits: int, input_bits: int, platform: Platform) -> Run:
-    in_passes = layer.reads_input and platform.image is not None and platform.image.passes
-    return (serial if in_passes else DATAPATHS[platform.mac.datapath])(weight_bits, input_bits)
 
 
 def _format(site: str, formats: Mapping[str, Format]) -> Format:
@@ -104,37 +106,30 @@ def _format(site: str, formats: Mapping[str, Format]) -> Format:
     return formats[site]
 
 
-def _is_float(layer: Layer, number: Format, platform: Platform) -> bool:
-    """Whether an operand makes its layer a float32 one.
-
-    Raises:
-        PlatformError: the platform has no figure for this kind of number.
-    """
-    if number.family == "fixed":
-        return False
-    if (number.family, number.bits) != ("float", 32) or platform.float32_mac_pj is None:
-        raise PlatformError(
-            f"platform '{platform.name}' has no figure for {number} (layer '{layer.name}'); "
-            "give that layer a format it has, or choose another platform"
-        )
-    return True
+def _stored_bits(network: Network, site: str, format: Format) -> float:
+    """Bits in storage per element of a site, with every scale that its blocks really have."""
+    if not format.with_scales:
+        return format.bits
+    shape = network.shape(site)
+    return format.size_bits(shape) / math.prod(shape)
 
 
-def _left_over(leftover: Leftover) -> _Work:
+def _left_over(leftover: Leftover, platform: Platform) -> _Work:
     """An operation in floating point of which only the MACs are known."""
-    return _Work(leftover.name, FLOAT32, True, leftover.macs, 0, 0, 32, 32, 32)
+    how = Arithmetic(FLOAT32, platform.float32_mac_pj or 0.0)
+    return _Work(leftover.name, how, leftover.macs, 0, 0, 32, 32, 32, 32, 32)
 
 
 def _on_chip_first(works: list[_Work], platform: Platform) -> list[_Work]:
     """w_spill: weights fill the on-chip memory in the order of the layers, and what is left lies in DRAM."""
     if platform.capacity is None:
         return works
-    free, placed = platform.capacity.weight_bits, []
+    free, placed = float(platform.capacity.weight_bits), list[_Work]()
     for work in works:
-        wanted = work.weights * work.weight_bits
+        wanted = work.weights * work.stored_weight_bits
         held = min(free, wanted)
         free -= held
-        placed.append(replace(work, spilled_weights=(wanted - held) / work.weight_bits))
+        placed.append(replace(work, spilled_weights=(wanted - held) / work.stored_weight_bits))
     return placed
 
 
@@ -148,7 +143,7 @@ def _charge(work: _Work, platform: Platform) -> LayerEnergy:
     return LayerEnergy(
         name=work.name,
         macs=work.macs,
-        passes=work.run.passes,
+        passes=work.how.run.passes,
         weight_bits=work.weight_bits,
         input_bits=work.input_bits,
         compute_pj=_compute_pj(work, platform),
@@ -163,28 +158,32 @@ def _compute_pj(work: _Work, platform: Platform) -> float:
 
     Zero weights and zero inputs are taken as independent: `n = (1 - z_w)·(1 - z_i)`; the 3 is `[mac] per_output`.
     """
-    mac_pj = platform.float32_mac_pj if work.is_float else platform.mac_pj(work.run.bits)
-    assert mac_pj is not None, "a float layer on a platform without float32 was refused before"
     full = (1 - work.zero_weights) * (1 - work.zero_inputs)
     guarded = 1.0 if platform.guarded_fraction is None else platform.guarded_fraction
-    macs = work.macs * work.run.passes * (full + (1 - full) * guarded)
-    return mac_pj * (macs + platform.mac.per_output * work.outputs)
+    macs = work.macs * work.how.run.passes * (full + (1 - full) * guarded)
+    return work.how.mac_pj * (macs + platform.mac.per_output * work.outputs)
 
 
 def _weights_pj(work: _Work, platform: Platform) -> float:
-    """`E_W = E_M(w)·N_s + E_L(w)·N_c·passes·(1 - z_i)/S`: a zero input skips the fetch of its weight."""
-    fetches = platform.local.weights * work.macs * work.run.passes * (1 - work.zero_inputs)
-    shared = platform.array.shared_by(work.run.bits)
-    return platform.main(work.weight_bits) * work.weights + platform.local.curve(work.weight_bits) * fetches / shared
+    """`E_W = E_M(w)·N_s + E_L(w)·N_c·passes·(1 - z_i)/S`: a zero input skips the fetch of its weight.
+
+    A fetched weight of a codebook is decoded by one look-up, for all units that share it; inputs likewise.
+    """
+    fetches = platform.local.weights * work.macs * work.how.run.passes * (1 - work.zero_inputs)
+    shared = platform.array.shared_by(work.how.run.bits)
+    bits = work.stored_weight_bits
+    fetch_pj = platform.local.curve(bits) + work.how.weight_lookup_pj
+    return platform.main(bits) * work.weights + fetch_pj * fetches / shared
 
 
 def _activations_pj(work: _Work, platform: Platform) -> float:
     """`E_A = 2·E_M(o)·A_s + E_L(i)·N_c·passes·(1 - z_w)/S`, plus sums, which no unit shares and no zero skips."""
-    local, macs = platform.local, work.macs * work.run.passes
-    inputs = local.curve(work.run.input_bits) * local.inputs * macs * (1 - work.zero_weights)
+    local, macs = platform.local, work.macs * work.how.run.passes
+    fetch_pj = local.curve(work.fetched_bits) + work.how.input_lookup_pj
+    inputs = fetch_pj * local.inputs * macs * (1 - work.zero_weights)
     sums = local.curve(local.sum_bits) * local.sums * macs
     kept = 2 * platform.main(work.output_bits) * work.outputs
-    return kept + inputs / platform.array.shared_by(work.run.bits) + sums
+    return kept + inputs / platform.array.shared_by(work.how.run.bits) + sums
 
 
 def _dram_pj(work: _Work, platform: Platform) -> float:
@@ -194,10 +193,9 @@ def _dram_pj(work: _Work, platform: Platform) -> float:
     """
     image = 0.0
     if work.image and platform.image is not None:
-        image = platform.dram(work.run.bits) * platform.image.bits / work.run.bits * work.image
+        image = platform.dram(work.how.run.bits) * platform.image.bits / work.how.run.bits * work.image
     spilled = 0.0
     if platform.capacity is not None:
         spilled = max(0.0, work.outputs - platform.capacity.activation_bits / work.output_bits)
-    return (
-        image + 2 * platform.dram(work.output_bits) * spilled + platform.dram(work.weight_bits) * work.spilled_weights
-    )
+    weights = platform.dram(work.stored_weight_bits) * work.spilled_weights
+    return image + 2 * platform.dram(work.output_bits) * spilled + weights

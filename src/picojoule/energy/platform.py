@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
 
-from picojoule.energy.chip import Array, Capacity, Image, Local, Mac
+from picojoule.energy.chip import Array, Capacity, Float, Image, Local, Mac
 from picojoule.energy.curves import HIGHEST_PJ, Curve, Table, read_curve
 from picojoule.errors import FileError, PlatformError
 from picojoule.files import Fields, parse_toml, read_bytes
@@ -36,8 +36,8 @@ class Provenance:
 class Platform:
     """The constants of one chip; equal to another one of the same text.
 
-    Absent tables: no `float32` figure, no zero skipping, no voltage scaling, everything fits on chip, and the input
-    image is already there.
+    Absent tables: no figure for float32, smaller floats or codebooks, no zero skipping, no voltage scaling, everything
+    fits on chip, and the input image is already there.
     """
 
     name: str
@@ -48,6 +48,8 @@ class Platform:
     dram: Curve  # pJ per word
     array: Array
     float32_mac_pj: float | None
+    small_floats: Float | None  # of up to 16 bits
+    lookup_pj: float | None  # of one operand of a codebook, decoded by a table
     guarded_fraction: float | None  # what a MAC with a zero operand costs, of a full one
     voltage_scaling: Table | None  # a factor on the MAC's energy, by bits
     capacity: Capacity | None
@@ -96,6 +98,8 @@ class Platform:
             dram=tables.read("dram", read_curve),
             array=tables.read("array", Array.read),
             float32_mac_pj=tables.read_optional("float32", lambda table: table.number("mac_pj", 0, HIGHEST_PJ)),
+            small_floats=tables.read_optional("float", Float.read),
+            lookup_pj=tables.read_optional("codebook", lambda table: table.number("lookup_pj", 0, HIGHEST_PJ)),
             guarded_fraction=tables.read_optional("zero_skip", lambda table: table.number("guarded_fraction", 0, 1)),
             voltage_scaling=tables.read_optional("voltage_scaling", lambda table: Table.read(table, "factor")),
             capacity=tables.read_optional("capacity", Capacity.read),

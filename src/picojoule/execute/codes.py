@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from picojoule.formats import Format
-from picojoule.kernels.codes import codes_of
+from picojoule.kernels.grid import codes_of
 from picojoule.quantize import Choice
 
 
@@ -54,7 +54,7 @@ def encode(x: Tensor, grid: Grid) -> Codes:
 
 @cache
 def _unit_grid(format: Format, signed: bool) -> Grid | None:
-    if not format.rounds or format.bits > 8:
+    if not format.rounds or format.with_scales or format.bits > 8:
         return None
     members = format.grid(signed).tolist()
     if len(members) < 2:

@@ -4,16 +4,35 @@ A new format is one file here with one class derived from `Format`; other packag
 group `picojoule.formats`.
 """
 
+import re
+from difflib import get_close_matches
 from functools import cache
 
 from picojoule.errors import FormatError
 from picojoule.formats.base import EXPONENT_LIMIT, Format
 from picojoule.formats.binary import Binary
+from picojoule.formats.block import Block
 from picojoule.formats.fixed import Fixed
 from picojoule.formats.float32 import Float32
+from picojoule.formats.minifloat import Minifloat
+from picojoule.formats.normal import Normal
+from picojoule.formats.ternary import Ternary
 from picojoule.registry import members
 
-__all__ = ["EXPONENT_LIMIT", "Binary", "Fixed", "Float32", "Format", "families", "parse"]
+__all__ = [
+    "EXPONENT_LIMIT",
+    "Binary",
+    "Block",
+    "Fixed",
+    "Float32",
+    "Format",
+    "Minifloat",
+    "Normal",
+    "Ternary",
+    "families",
+    "listed",
+    "parse",
+]
 
 
 @cache
@@ -30,14 +49,19 @@ def parse(text: str) -> Format:
     (4, 'binary')
 
     Raises:
-        FormatError: no format has this text; the message lists what there is.
+        FormatError: no format has this text; the message lists what there is, and what comes nearest.
     """
     for family in families():
         if (found := family.match(text)) is not None:
             return found
-    known = ", ".join(_range(family.examples) for family in families())
-    raise FormatError(f"format '{text:.60}' is not known; known are {known}")
+    known = ", ".join(map(listed, families()))
+    near = get_close_matches(text, [name for family in families() for name in family.examples])
+    hint = f"; nearest are {', '.join(near)}" if near else ""
+    raise FormatError(f"format '{text:.60}' is not known; known are {known}{hint}")
 
 
-def _range(examples: tuple[str, ...]) -> str:
-    return examples[0] if len(examples) == 1 else f"{examples[0]}..{examples[-1]}"
+def listed(family: type[Format]) -> str:
+    """The examples of a family for a list: only the ends of a series such as fixed1..fixed16."""
+    examples = family.examples
+    series = len(examples) > 2 and len({re.sub(r"\d+$", "", each) for each in examples}) == 1
+    return f"{examples[0]}..{examples[-1]}" if series else ", ".join(examples)

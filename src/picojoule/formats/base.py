@@ -5,6 +5,8 @@ beside the values, so the same format serves every site, and a plan that names f
 """
 
 import abc
+import math
+from collections.abc import Sequence
 from typing import ClassVar, Self
 
 import torch
@@ -29,14 +31,21 @@ class Format(abc.ABC):
     - saturating: ±Inf and anything beyond the grid give its ends; NaN stays NaN; an empty tensor stays empty;
     - scaling: `quantize(x * 2^e, e) == quantize(x) * 2^e`;
     - pure: x is not changed, and `out`, where given, holds the result and is returned.
+
+    Of a scaled grid count the members that x's type holds: those of `bf16` times 2^96 go beyond float32.
+
+    A format `with_scales` shares a scale among the elements of a block: its grid is another for each block, and it has
+    laws of its own (`formats/block.py`).
     """
 
-    family: ClassVar[str]
-    """The kind of arithmetic it needs, by which an energy model charges it: "fixed" or "float"."""
+    family: str
+    """The kind of arithmetic it needs, by which an energy model charges it: "fixed", "float" or "codebook"."""
     summary: ClassVar[str]
     """One line for the list of formats."""
     rounds: ClassVar[bool] = True
     """Whether it changes values at all; only the format of what is left in floating point does not."""
+    with_scales: ClassVar[bool] = False
+    """Whether blocks of elements have scales of their own, stored beside them."""
     examples: ClassVar[tuple[str, ...]]
     """Canonical texts of members of this family, for listings and contract tests."""
 
@@ -48,7 +57,21 @@ class Format(abc.ABC):
     @property
     @abc.abstractmethod
     def bits(self) -> int:
-        """Storage bits per element."""
+        """Bits of an element's code: what a datapath sees."""
+
+    @property
+    def significand_bits(self) -> int:
+        """Bits of an element that a multiplier multiplies: all but those of an exponent and of a float's sign."""
+        return self.bits
+
+    @property
+    def stored_bits(self) -> float:
+        """Bits per element in storage: those of its code, and its share of the scales of whole blocks."""
+        return self.bits
+
+    def size_bits(self, shape: Sequence[int]) -> int:
+        """The bits that a tensor of a shape takes, with every scale that it really has."""
+        return self.bits * math.prod(shape)
 
     @abc.abstractmethod
     def __str__(self) -> str:
@@ -67,12 +90,13 @@ class Format(abc.ABC):
         """Every member on the unit scale, ascending, float64 [at most 2^bits]; for formats of at most 16 bits.
 
         Raises:
-            FormatError: the format has too many members to list.
+            FormatError: the format has too many members to list, or another grid for each block.
         """
 
     @abc.abstractmethod
     def limits(self, signed: bool = True) -> tuple[float, float]:
-        """The closed interval of the unit scale in which the straight-through gradient passes."""
+        """The closed interval of the unit scale in which the straight-through gradient passes, and which calibration
+        lays over a site's values; infinite where no exponent is needed, for every block finds its own scale."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Format) and str(self) == str(other)

@@ -22,7 +22,7 @@ class Binary(Format):
     tensor([ 0.5000,  0.5000,  0.5000, -0.5000])
     """
 
-    family: ClassVar[str] = "fixed"
+    family = "fixed"
     summary: ClassVar[str] = "one bit, the sign: -1 or +1 (zero gives +1)"
     examples: ClassVar[tuple[str, ...]] = ("binary",)
 

@@ -9,12 +9,14 @@ from functools import partial
 from typing import Any, TypeVar
 
 from picojoule.data import Samples
+from picojoule.energy import has_figure
 from picojoule.errors import InputError
 from picojoule.evaluate import Accuracy, Floor, IncrementalEvaluator, Metric
 from picojoule.jobs.progress import Stage
 from picojoule.jobs.setup import BASELINES, Setup, Ways
 from picojoule.plan import Plan
 from picojoule.search import (
+    FAMILIES,
     Decision,
     Journal,
     JournaledEvaluator,
@@ -28,6 +30,7 @@ from picojoule.search import (
     Waypoint,
     fixed_point_ladders,
     measure,
+    other_formats,
     strategies,
 )
 
@@ -60,6 +63,10 @@ class Run:
         self._limits = ways.limits
         signed = {site: setup.calibration.signed(site) for site in setup.network.sites}
         self._ladders = fixed_point_ladders(signed, ways.bits)
+        self._others = tuple(
+            each for each in other_formats(ways.families, ways.bits) if has_figure(each, setup.platform)
+        )
+        self._tell_left_out()
         self._begin(None)
 
     def result(self, keeps: tuple[float, ...], settings: dict[str, Any]) -> Result:
@@ -110,8 +117,20 @@ class Run:
         self._search = searched(stopped=self._over, listener=self._meter.heard)
         self._sure = searched()  # for what every result needs, and nothing may cut short
         self._report = evaluator(setup.splits.report, cache_gb=0)()
-        self._problem = Problem(setup.network, self._ladders, self._search, setup.estimate, sensitivities, self._limits)
+        self._problem = Problem(
+            setup.network, self._ladders, self._search, setup.estimate, sensitivities, self._limits, self._others
+        )
         self._fits()
+
+    def _tell_left_out(self) -> None:
+        """Name the families that have no format within the bits, or none that the platform prices."""
+        low, high = self._ways.bits
+        for family in self._ways.families:
+            formats = other_formats((family,), (low, high))
+            if FAMILIES[family] and not set(formats) & set(self._others):
+                missing = f"platform '{self._setup.platform.name}' has no figure for them"
+                why = missing if formats else f"none has {low} to {high} bits"
+                self._meter.remark(f"formats '{family}' are left out: {why}")
 
     def _fits(self) -> None:
         """Refuse limits that even the fewest bits exceed."""

@@ -41,6 +41,7 @@ def search(
     prepare: str | None = None,
     signed: str = "auto",
     bits: tuple[int, int] = (1, 16),
+    formats: str = "fixed",
     max_weight_bytes: int | None = None,
     max_ram_bytes: int | None = None,
     platform: str | os.PathLike[str] | Platform = "moons2017",
@@ -59,8 +60,9 @@ def search(
 
     `strategy` is `descent`, `greedy` or `uniform`. `confidence` says how sure a floor must be, such as 0.95, in the
     paired comparison with the float network; "point" is the count alone. `observer`, `prepare` and `confidence` are the
-    strategy's own where they are not given. Only descent keeps `max_weight_bytes` and `max_ram_bytes`. `jobs` cores and
-    `cache_gb` of memory are used; what comes out depends on neither.
+    strategy's own where they are not given. `formats` are the families to try, such as "fixed,float,nf": those beside
+    fixed by uniform alone. Only descent keeps `max_weight_bytes` and `max_ram_bytes`. `jobs` cores and `cache_gb` of
+    memory are used; what comes out depends on neither.
 
     `data` is anything `picojoule.data.as_loaded` takes: a spec such as `"idx:mnist"`, a torch Dataset, a pair of
     them (train, held-out), or a pair of arrays (x, y); `splits` are three ready-made splits instead. `keep` is one or
@@ -79,7 +81,7 @@ def search(
         raise InputError(f"time_budget {time_budget!r} cannot be used; give seconds, 0 or more")
     ways = Ways.settled(
         strategy=strategy, confidence=confidence, rescale=rescale, observer=observer, prepare=prepare, signed=signed,
-        bits=bits, max_weight_bytes=max_weight_bytes, max_ram_bytes=max_ram_bytes,
+        bits=bits, max_weight_bytes=max_weight_bytes, max_ram_bytes=max_ram_bytes, formats=formats,
     )  # fmt: skip
     folder = None if out is None else Path(out)
     if folder is not None:

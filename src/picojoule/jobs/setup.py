@@ -25,7 +25,7 @@ from picojoule.formats import Format
 from picojoule.jobs.progress import Meter, Stage, silent
 from picojoule.network import Network, capture
 from picojoule.plan import Limits, Plan
-from picojoule.search import strategies
+from picojoule.search import FAMILIES, strategies
 
 BASELINES = ("fixed16", "fixed8", "float32")
 """What every plan is measured against: the same network in these formats, on the same platform."""
@@ -123,6 +123,7 @@ class Ways:
     tuned: bool
     bits: tuple[int, int]
     limits: Limits
+    families: tuple[str, ...]
 
     @classmethod
     def settled(
@@ -137,6 +138,7 @@ class Ways:
         bits: tuple[int, int],
         max_weight_bytes: int | None,
         max_ram_bytes: int | None,
+        formats: str = "fixed",
     ) -> "Ways":
         """The ways asked for; None takes what the strategy usually takes.
 
@@ -160,7 +162,7 @@ class Ways:
         if limits and not weighs:
             raise InputError(f"strategy '{strategy}' keeps no limits of bytes; choose descent, or give no limit")
         sure = usual.confidence if confidence is None else _confidence(confidence)
-        return cls(strategy, sure, ranges, tuned, _bits(bits), limits)
+        return cls(strategy, sure, ranges, tuned, _bits(bits), limits, _families(formats, strategy))
 
     def described(self) -> dict[str, Any]:
         """The ways as results state them."""
@@ -173,6 +175,7 @@ class Ways:
             "prepare": self.ranges.prepare,
             "signed": self.ranges.signed,
             "bits": list(self.bits),
+            "formats": ",".join(self.families),
             **limits,
         }
 
@@ -237,6 +240,19 @@ def _bits(bits: tuple[int, int]) -> tuple[int, int]:
     if not 1 <= low <= high <= 16:
         raise InputError(f"bits {low}:{high} cannot be searched; give the least and the most bits within 1:16")
     return low, high
+
+
+def _families(formats: str, strategy: str) -> tuple[str, ...]:
+    asked = formats.split(",") if isinstance(formats, str) else []
+    families = tuple(family for family in FAMILIES if family in asked)
+    if not asked or len(families) < len(asked) or "fixed" not in families:
+        raise InputError(f"formats {formats!r} cannot be searched; give fixed, or with it float or nf: fixed,float,nf")
+    able = strategies()[strategy].families
+    if beyond := [family for family in families if family not in able]:
+        raise InputError(
+            f"strategy '{strategy}' does not search {' and '.join(beyond)}; choose uniform, or fixed alone"
+        )
+    return families
 
 
 @cache

@@ -91,8 +91,35 @@ def run(
         others = () if beside is None else (beside.data_ptr(),)
         loop(*others, start, out.data_ptr(), rows, size // rows, *[each.data_ptr() for each in parameters], *numbers)
     else:
-        _spread(loop, (x, out) if beside is None else (beside, x, out), rows, parameters, numbers)
+        unit, tensors = 1 if rows == 1 else size // rows, (x, out) if beside is None else (beside, x, out)
+        _spread(loop, tensors, rows, unit, parameters, numbers)
     return out
+
+
+def over_blocks(
+    name: str, x: Tensor, size: int, scales: Tensor, numbers: tuple[float, ...] = (), out: Tensor | None = None
+) -> bool:
+    """Have a loop go over blocks of at least two numbers along the last axis of x: whether one could.
+
+    It reads or writes the scales [..., blocks], and writes to `out`, which may be x, if it makes more of x than those.
+    """
+    total, n = x.numel(), x.shape[-1]
+    if not (x.is_cpu and x.dtype in _DTYPES and total > 1 and (total >= ENOUGH or _LOOPS in sys.modules)):
+        return False
+    if not (x.is_contiguous() and x.data_ptr() and scales.is_contiguous() and scales.dtype is x.dtype):
+        return False
+    if size < 2 or scales.shape != (*x.shape[:-1], -(-n // size)) or not scales.is_cpu:
+        return False
+    if out is not None and not (out.is_contiguous() and _alike(x, out) and out.dtype is x.dtype and _writable(x, out)):
+        return False
+    unit = size if n % size == 0 else n  # all is one row, unless blocks at the ends of rows are shorter
+    loop = machine_code(name, False, x.dtype, size)
+    if loop is None:
+        return False
+    if out is not None:
+        torch.autograd.graph.increment_version(out)  # a backward that needs what it held must find out
+    _spread(loop, (x,) if out is None else (x, out), 1 if unit == size else total // n, unit, (scales,), numbers)
+    return True
 
 
 def at_once(name: str, x: Tensor, parameter: float, numbers: tuple[float, ...], out: Tensor) -> bool:
@@ -129,15 +156,16 @@ def constant(value: float, dtype: torch.dtype) -> Tensor:
 
 
 @cache
-def machine_code(name: str, here: bool, dtype: torch.dtype) -> Loop | None:
-    """The machine code of a loop, `here` where it writes what it reads; None where numba does not work.
+def machine_code(name: str, here: bool, dtype: torch.dtype, block: int = 0) -> Loop | None:
+    """The machine code of a loop, `here` where it writes what it reads, over blocks of so many numbers if it is one of
+    those; None where numba does not work.
 
     A numba that fits neither this Python nor this numpy is no reason to stop: it is said once, and torch serves.
     """
     try:
         from picojoule.kernels import loops
 
-        return loops.compile(name, here, dtype)
+        return loops.compile(name, here, dtype, block)
     except Exception as error:
         why = (str(error).splitlines() or [type(error).__name__])[0]
         warnings.warn(f"numba cannot compile picojoule's loops ({why}); slower torch operations serve", stacklevel=2)
@@ -145,21 +173,31 @@ def machine_code(name: str, here: bool, dtype: torch.dtype) -> Loop | None:
 
 
 def _spread(
-    loop: Loop, tensors: tuple[Tensor, ...], rows: int, parameters: tuple[Tensor, ...], numbers: tuple[float, ...]
+    loop: Loop,
+    tensors: tuple[Tensor, ...],
+    rows: int,
+    unit: int,
+    parameters: tuple[Tensor, ...],
+    numbers: tuple[float, ...],
 ) -> None:
-    """Call a loop from several threads: on parts of the one row, or on some of the rows each."""
+    """Call a loop, from several threads if that is worth it: on units of the one row, or on some of the rows each.
+
+    The parameters are those of the one row if a unit is a number, else those of a unit.
+    """
     total = tensors[0].numel()
-    size = total // rows
-    unit = 1 if rows == 1 else size
+    units = total // unit
 
     def part(start: int, stop: int) -> None:
         moved = [each.data_ptr() + start * unit * each.element_size() for each in tensors]
-        shape = (1, stop - start) if rows == 1 else (stop - start, size)
-        row = 0 if rows == 1 else start
-        theirs = [each.data_ptr() + row * (each.numel() // rows) * each.element_size() for each in parameters]
+        shape = (1, (stop - start) * unit) if rows == 1 else (stop - start, unit)
+        first = 0 if rows == unit == 1 else start
+        theirs = [each.data_ptr() + first * (each.numel() // units) * each.element_size() for each in parameters]
         loop(*moved, *shape, *theirs, *numbers)
 
-    spread(part, total // unit, _LINE // unit or 1)
+    if total < SPREAD or torch.get_num_threads() == 1:
+        part(0, units)
+    else:
+        spread(part, units, _LINE // unit or 1)
 
 
 def _rows(x: Tensor, shape: tuple[int, ...], parameters: tuple[Tensor, ...]) -> int:

@@ -1,4 +1,5 @@
-"""Rounding to an equally spaced grid, the one hot loop of fixed point: scale, round, clamp, scale back.
+"""Rounding to an equally spaced grid, the one hot loop of fixed point: scale, round, clamp, scale back, or stop there
+and count from the least: numbers as bytes, for integer layers.
 
 The factor is a power of two, so both scalings are exact in float32 and float64 and the only rounding is the one that
 is meant: half to even.
@@ -42,3 +43,18 @@ def plain(x: Tensor, factor: float | Tensor, low: int, high: int, out: Tensor | 
     """`round_to_grid` by operations of torch: one output buffer, and the other steps in place in it."""
     out = torch.mul(x, factor, out=out)
     return out.round_().clamp_(low, high).div_(factor)
+
+
+def codes_of(x: Tensor, factor: float, low: int, high: int) -> Tensor:
+    """`clamp(round(x * factor), low, high) - low` as uint8, ties to even: what `round_to_grid` gives, as whole numbers.
+
+    x any shape, float32, without NaN; factor a power of two; high - low at most 255. The result lies in memory as x.
+    """
+    factors = (compiled.constant(factor, x.dtype),)
+    y = compiled.run("codes", x, factors, (low, high), dtype=torch.uint8) if compiled.direct(x) else None
+    return plain_codes(x, factor, low, high) if y is None else y
+
+
+def plain_codes(x: Tensor, factor: float, low: int, high: int) -> Tensor:
+    """`codes_of` by operations of torch."""
+    return torch.mul(x, factor).round_().clamp_(low, high).sub_(low).to(torch.uint8)

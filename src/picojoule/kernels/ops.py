@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from picojoule.kernels import gate, grid, table
+from picojoule.kernels import gate, grid, minifloat, table
 
 _library = torch.library.Library("picojoule", "DEF")
 
@@ -45,4 +45,9 @@ _define(
     "round_to_table(Tensor x, Tensor members, Tensor firsts) -> Tensor",
     table.eager,
     lambda x, members, firsts: (members[..., 0], members[..., -1]),
+)
+_define(
+    "round_to_minifloat(Tensor x, Tensor scale, int mantissa_bits, int least_exponent, float largest) -> Tensor",
+    minifloat.eager,
+    lambda x, scale, mantissa_bits, least_exponent, largest: (-largest * scale, largest * scale),
 )

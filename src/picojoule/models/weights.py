@@ -45,6 +45,15 @@ def load_checkpoint(model: nn.Module, path: Path) -> None:
     model.load_state_dict({**own, **found})
 
 
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Every tensor of a checkpoint by its name.
+
+    Raises:
+        FileError: the file cannot be read, or holds no weights.
+    """
+    return dict(_unnest(_read(path), path))
+
+
 def _read(path: Path) -> Any:
     try:
         with path.open("rb") as file:  # so that the system's own reason is told, in the words of any other file

@@ -93,6 +93,11 @@ class Network:
         """Every site by its name: for each layer in order its inputs, then its weights."""
         return self._derived.sites
 
+    def shape(self, site: str) -> tuple[int, ...]:
+        """The shape of a site's tensor, of inputs for one sample."""
+        node = self.by_name[self.sites[site].tensor]
+        return tuple(node.rows if size is None else size for size in node.shape)
+
     @property
     def biases(self) -> Mapping[str, str]:
         """By the site of a layer's weights its bias, a stored tensor, where that layer alone reads both."""

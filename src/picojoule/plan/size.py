@@ -4,13 +4,13 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from picojoule.errors import InputError
-from picojoule.formats import Format
-from picojoule.network import Network
+from picojoule.network import Network, Site
 from picojoule.plan.plan import Plan
 
 
 def weight_bytes(network: Network, plan: Plan) -> int:
-    """The bytes of all quantised weights, each layer's packed: `bits · count / 8`, rounded up. Biases are not counted.
+    """The bytes of all quantised weights, each layer's packed: `bits · count / 8`, rounded up, with the scales that
+    blocks have. Biases are not counted.
 
     >>> import torch
     >>> from picojoule.network import capture
@@ -19,7 +19,7 @@ def weight_bytes(network: Network, plan: Plan) -> int:
     8
     """
     weights = (site for site in network.sites.values() if site.kind == "weights")
-    return sum(_bytes(site.count, plan.formats[site.name]) for site in weights)
+    return sum(_bytes(network, site, plan) for site in weights)
 
 
 def ram_bytes(network: Network, plan: Plan) -> int:
@@ -77,13 +77,13 @@ def _ram_bytes(network: Network, plan: Plan) -> Iterator[int]:
     alive: dict[str, int] = {}
     for index, node in enumerate(network.nodes):
         if node.name in made:
-            alive[node.name] = _bytes(made[node.name].count, plan.formats[made[node.name].name])
+            alive[node.name] = _bytes(network, made[node.name], plan)
         yield sum(alive.values())
         alive = {name: size for name, size in alive.items() if last.get(name, index) > index}
 
 
-def _bytes(count: int, format: Format) -> int:
-    return -(-count * format.bits // 8)
+def _bytes(network: Network, site: Site, plan: Plan) -> int:
+    return -(-plan.formats[site.name].size_bits(network.shape(site.name)) // 8)
 
 
 def _last_readers(network: Network, made: Container[str]) -> dict[str, int]:

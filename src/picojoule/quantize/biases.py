@@ -86,6 +86,8 @@ def _step_of(plan: Plan, ranges: Ranges, layer: Layer) -> float | None:
 
 def _step(format: Format, signed: bool) -> float:
     """What all numbers of a format are multiples of; 0 where there is nothing."""
+    if format.with_scales:
+        return 0.0
     members = format.grid(signed)
     least = float(members[members != 0].abs().min())
     return least if bool(((members / least).frac() == 0).all()) else 0.0

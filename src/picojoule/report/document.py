@@ -4,6 +4,7 @@ The page's script only lays out and draws; whatever is computed (ratios, interva
 platform) is computed here, by the same code that the search used.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -75,13 +76,20 @@ def _tried(point: OperatingPoint) -> list[Format]:
 
 
 def _format(format: Format) -> dict[str, Any]:
-    listed = format.rounds and format.bits <= LISTED_BITS
+    listed = format.rounds and not format.with_scales and format.bits <= LISTED_BITS
     return {
         "bits": format.bits,
         "family": format.family,
         "signed": format.grid(True).tolist() if listed else None,
         "unsigned": format.grid(False).tolist() if listed else None,
+        "limits": {"signed": _limits(format, True), "unsigned": _limits(format, False)},
     }
+
+
+def _limits(format: Format, signed: bool) -> list[float] | None:
+    """The ends of a range on the unit scale; none where blocks find scales for whatever comes."""
+    ends = format.limits(signed)
+    return list(ends) if all(map(math.isfinite, ends)) else None
 
 
 def _point(result: Result, point: OperatingPoint) -> dict[str, Any]:
@@ -165,7 +173,8 @@ def _mean_bits(result: Result, plan: Plan, kind: str) -> float:
     """What a value of this kind is stored in on average, over all values that a plan gives a format."""
     sites = [site for site in result.captured.sites.values() if site.kind == kind]
     values = sum(site.count for site in sites)
-    return sum(site.count * plan.formats[site.name].bits for site in sites) / values if values else 0.0
+    stored = sum(plan.formats[site.name].size_bits(result.captured.shape(site.name)) for site in sites)
+    return stored / values if values else 0.0
 
 
 def _short(format: Format) -> str:

@@ -11,8 +11,8 @@ from picojoule.energy import Platform, platforms
 from picojoule.report import trained
 
 _OPTIONS = (
-    "strategy", "confidence", "rescale", "observer", "prepare", "signed", "bits", "max_weight_bytes", "max_ram_bytes",
-    "metric", "seed", "device",
+    "strategy", "confidence", "rescale", "observer", "prepare", "signed", "bits", "formats", "max_weight_bytes",
+    "max_ram_bytes", "metric", "seed", "device",
 )  # fmt: skip
 """What `search` takes by the same name on the command line and in Python. All are told: defaults may change."""
 
@@ -48,6 +48,7 @@ def _searched(settings: Mapping[str, Any]) -> dict[str, Any]:
         "prepared": settings.get("prepare"),
         "limits": ", ".join(f"{settings[name]} bytes of {what}" for name, what in _LIMITS.items() if name in settings),
         "bits": ":".join(map(str, _list(settings.get("bits")))),
+        "formats": settings.get("formats"),
     }
 
 

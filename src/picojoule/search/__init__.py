@@ -3,9 +3,20 @@
 from picojoule.search.journal import Journal, JournaledEvaluator, OutOfTimeError
 from picojoule.search.result import OperatingPoint, Result, Waypoint, non_dominated
 from picojoule.search.sensitivity import Memo, Sensitivities, measure
-from picojoule.search.strategy import Decision, Problem, Step, Strategy, Trial, fixed_point_ladders, strategies
+from picojoule.search.strategy import (
+    FAMILIES,
+    Decision,
+    Problem,
+    Step,
+    Strategy,
+    Trial,
+    fixed_point_ladders,
+    other_formats,
+    strategies,
+)
 
 __all__ = [
+    "FAMILIES",
     "Decision",
     "Journal",
     "JournaledEvaluator",
@@ -22,5 +33,6 @@ __all__ = [
     "fixed_point_ladders",
     "measure",
     "non_dominated",
+    "other_formats",
     "strategies",
 ]

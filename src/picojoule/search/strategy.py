@@ -19,6 +19,14 @@ from picojoule.plan import Limits, Plan
 from picojoule.registry import members
 from picojoule.search.sensitivity import Sensitivities
 
+FAMILIES = {
+    "fixed": (),
+    "float": ("fp16", "bf16", "e5m2", "e4m3", "e3m2", "e2m3", "e2m1", "e3m0",
+              "e4m3/32:e8m0", "e2m1/32:e8m0", "e2m1/16:e4m3"),
+    "nf": ("nf4", "nf4/64"),
+}  # fmt: skip
+"""What a search may be asked to try, with the formats beside fixed point's ladders that each family brings."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -37,7 +45,7 @@ class Decision:
     """What a site got and why: the formats tried, from the most bits to the least.
 
     The one it got held the floor, and the next fewer bits failed it, where there are such and they were tried.
-    `site` is `*` where all sites were tried together.
+    `site` is `*` where all sites were tried together; formats of other families then follow, least energy first.
     """
 
     site: str
@@ -84,7 +92,8 @@ class Problem:
     """One network, the formats each site may take, most bits first, and what a strategy may ask.
 
     `cost` is a plan's energy in pJ, without an evaluation. `sensitivities` are there for strategies whose `weighs` says
-    so, and such strategies keep the `limits`.
+    so, and such strategies keep the `limits`. `others` are formats beside the ladders that all sites may take together,
+    for strategies whose `families` say so.
     """
 
     network: Network
@@ -93,6 +102,7 @@ class Problem:
     cost: Callable[[Plan], float]
     sensitivities: Sensitivities | None = None
     limits: Limits = NO_LIMITS
+    others: tuple[Format, ...] = ()
 
     def rung(self, steps: int) -> Plan:
         """Every site so many steps down its ladder, or at its foot."""
@@ -105,6 +115,12 @@ class Problem:
     def judge(self, plan: Plan, floor: Floor) -> Verdict:
         """Whether a plan holds a floor on the search split."""
         return self.evaluator.judge(plan, floor)
+
+
+def other_formats(families: tuple[str, ...], bits: tuple[int, int]) -> tuple[Format, ...]:
+    """The formats beside fixed point that families bring, of elements within the bits."""
+    found = (parse(text) for family in families for text in FAMILIES[family])
+    return tuple(format for format in found if bits[0] <= format.bits <= bits[1])
 
 
 def fixed_point_ladders(signed: Mapping[str, bool], bits: tuple[int, int]) -> dict[str, tuple[Format, ...]]:
@@ -133,7 +149,8 @@ class Strategy(abc.ABC):
     """A way to search. Its laws (`tests/contracts/strategies.py` holds each implementation to them):
 
     - if no plan that was judged holds the floor, there is one step, a plan that was judged, and it says so;
-    - else every step's plan was judged, holds the floor, and keeps each site within its ladder;
+    - else every step's plan was judged, holds the floor, and keeps each site within its ladder, or has one of the
+      problem's other formats everywhere where its `families` say so;
     - `remaining` is never less than the evaluations that really follow;
     - the same problem gives the same steps.
     """
@@ -146,6 +163,9 @@ class Strategy(abc.ABC):
     """What it takes where the user does not say."""
     weighs: ClassVar[bool] = False
     """Whether it weighs energy against sensitivities, which are then measured before, and keeps limits."""
+
+    families: ClassVar[tuple[str, ...]] = ("fixed",)
+    """Of `FAMILIES` those that it tries where it is asked to."""
 
     @abc.abstractmethod
     def steps(self, problem: Problem, floor: Floor) -> Iterator[Step]:

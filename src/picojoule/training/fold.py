@@ -30,7 +30,7 @@ def to_units(network: Network, chosen: Mapping[str, Choice]) -> Network:
     for site, (format, range) in chosen.items():
         if network.sites[site].kind == "weights" and format.rounds:
             name = network.sites[site].tensor
-            tensors[name] = _scaled(tensors[name], tuple(-exponent for exponent in range.exponents))
+            tensors[name] = _scaled(tensors[name], tuple(-each for each in _beyond(format, range.exponents)))
     return replace(network, tensors=tensors)
 
 
@@ -39,7 +39,8 @@ def from_units(module: NetworkModule, plan: Plan, ranges: Ranges) -> tuple[Netwo
     tensors = _tensors(module, plan)
     for name, site in module.network.sites.items():
         if site.kind == "weights" and plan.formats[name].rounds:
-            tensors[site.tensor] = _scaled(tensors[site.tensor], ranges.sites[name].exponents)
+            exponents = _beyond(plan.formats[name], ranges.sites[name].exponents)
+            tensors[site.tensor] = _scaled(tensors[site.tensor], exponents)
     return replace(module.network, tensors=tensors), ranges
 
 
@@ -53,10 +54,12 @@ def fold_norms(module: NetworkModule, plan: Plan, ranges: Ranges) -> tuple[Netwo
         assert isinstance(norm, Norm)
         scale, mean, offset = norm.affine()
         weights, format, step = tensors[site.tensor], plan.formats[site.name], steps[layer]
+        unit = topology.unit_exponent(format)
         if step is not None and is_threshold(module.network, plan, node.name):
-            exponents = _powers(scale)
-            threshold = _floor(offset / scale - mean, step)
-            tensors[site.tensor], bias = _scaled(weights, exponents), _scaled(threshold, exponents)
+            powers = _powers(scale)
+            threshold = _floor(offset / scale - mean, step * 2.0**unit)
+            tensors[site.tensor], bias = _scaled(weights, powers), _scaled(threshold, powers)
+            exponents = tuple(power + unit for power in powers)
         else:
             exponents, tensors[site.tensor] = _scaled_channels(weights, format, scale)
             bias = offset - scale * mean
@@ -80,20 +83,26 @@ def _scaled_channels(weights: Tensor, format: Format, scale: Tensor) -> tuple[tu
     by_channel = scale.reshape(-1, *[1] * (weights.dim() - 1))
     if not format.rounds:
         return (0,), (weights * by_channel).float()
-    wanted = (format.quantize(weights) * by_channel).float()
+    wanted = (format.quantize(weights, topology.unit_exponent(format)) * by_channel).float()
     rows = wanted.reshape(len(wanted), -1)
     exponents = OBSERVERS["mse"](Statistics(rows, rows.abs().amax(dim=1), float(rows.min())), format, True)
     return exponents, wanted
 
 
 def _tensors(module: NetworkModule, plan: Plan) -> dict[str, Tensor]:
-    """What a module stores, weights that are rounded within [-1, 1]."""
+    """What a module stores, weights that are rounded within their ends."""
     state = module.state_dict()
     tensors = {name: state[name].detach().cpu().clone() for name in module.network.tensors}
     for name, site in module.network.sites.items():
         if site.kind == "weights" and plan.formats[name].rounds:
-            tensors[site.tensor].clamp_(-1, 1)
+            end = topology.unit_end(plan.formats[name])
+            tensors[site.tensor].clamp_(-end, end)
     return tensors
+
+
+def _beyond(format: Format, exponents: tuple[int, ...]) -> tuple[int, ...]:
+    """By how much exponents are larger than those of [-1, 1]."""
+    return tuple(each - topology.unit_exponent(format) for each in exponents)
 
 
 def _powers(scale: Tensor) -> tuple[int, ...]:

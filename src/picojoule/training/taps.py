@@ -4,6 +4,8 @@ Both keep their parameters where they belong in the forward pass, before they ar
 after each step, and it asks nothing of whose loop it is.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
@@ -12,6 +14,7 @@ from picojoule.calibration import Range
 from picojoule.formats import Format
 from picojoule.formats.base import power_of_two
 from picojoule.quantize import Quantizer
+from picojoule.training.topology import unit_end, unit_exponent
 
 EPS, MOMENTUM = 1e-4, 0.1
 """Of batch norm. Source: the public code to arXiv 1711.00215; the momentum is torch's, the weight of what is new."""
@@ -21,17 +24,21 @@ GAMMA, LEAST_GAMMA = 0.25, 2.0**-6
 
 
 class Latent(nn.Module):
-    """A layer's weights: kept in [-1, 1], rounded there, and scaled by 2^exponent, one for all or one per channel.
+    """A layer's weights: kept in [-1, 1], or as far as the format goes, rounded there, and scaled to the range of their
+    exponents, one for all or one per channel.
 
     Backward the gradient passes straight through: none of the weights is out of range.
     """
 
     exponents: Tensor
 
-    def __init__(self, format: Format, exponents: tuple[int, ...] = (0,)) -> None:
+    def __init__(self, format: Format, exponents: tuple[int, ...] | None = None) -> None:
+        """Without exponents they are those of [-1, 1]."""
         super().__init__()
-        self.quantizer = Quantizer(format, Range((0,), signed=True))
-        self.register_buffer("exponents", torch.tensor(exponents, dtype=torch.int32))
+        self.unit, self.end = unit_exponent(format), unit_end(format)
+        self.quantizer = Quantizer(format, Range((self.unit,), signed=True))
+        given = (self.unit,) if exponents is None else exponents
+        self.register_buffer("exponents", torch.tensor(given, dtype=torch.int32))
 
     @property
     def range(self) -> Range:
@@ -40,14 +47,16 @@ class Latent(nn.Module):
 
     def forward(self, weights: Tensor) -> Tensor:
         """The weights that the layer sees; in training those given are clipped where they lie."""
-        if self.training and self.quantizer.format.rounds:
-            weights.data.clamp_(-1, 1)  # .data: what a pass before this one keeps for its gradient is as good as before
+        if (
+            self.training and self.end < math.inf
+        ):  # .data: what a pass before kept for its gradient is as good as before
+            weights.data.clamp_(-self.end, self.end)
         rounded: Tensor = self.quantizer(weights)
         return rounded * self.scale(weights)
 
     def scale(self, weights: Tensor) -> Tensor:
         """The powers of two, in a shape that broadcasts to the weights."""
-        scale = power_of_two(self.exponents, weights)
+        scale = power_of_two(self.exponents - self.unit, weights)
         assert isinstance(scale, Tensor)
         return scale.reshape(-1, *[1] * (weights.dim() - 1))
 

@@ -2,6 +2,7 @@
 weights on the scale of [-1, 1], and the published formats for a bit count.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from picojoule.calibration import OBSERVERS, Range, Ranges, Statistics
+from picojoule.calibration.observers import covering, end_of
 from picojoule.errors import InputError
 from picojoule.formats import Binary, Fixed, Float32, Format
 from picojoule.network import Network, Node, Ref, ops
@@ -18,7 +20,8 @@ from picojoule.plan import Plan
 ACTIVATIONS = {"relu": "aten.relu.default", "hardtanh": "aten.hardtanh.default"}
 FLOAT_BITS, INPUT_BITS = 32, 8
 FILL = 0.5
-"""The largest of a layer's weights at first: far from the ends, so that they can grow, and not all zero at 2 bits."""
+"""The largest of a layer's weights at first: far from the ends, so that they can grow, and not all zero at 2 bits; 1
+where a format makes that zero."""
 
 _RECTIFIERS = ("aten.relu.default", "aten.relu6.default", "aten.hardtanh.default")
 _KEEPS_SIGN = ops.VIEW | frozenset(
@@ -95,9 +98,21 @@ def with_unit_weights(network: Network, plan: Plan) -> Network:
     tensors = dict(network.tensors)
     for site in network.sites.values():
         if site.kind == "weights" and plan.formats[site.name].rounds:
-            largest = tensors[site.tensor].abs().amax()
-            tensors[site.tensor] = tensors[site.tensor] * (FILL / torch.where(largest > 0, largest, 1))
+            largest, format = tensors[site.tensor].abs().amax(), plan.formats[site.name]
+            lost = bool(format.quantize(torch.full((1,), FILL), unit_exponent(format)) == 0)
+            tensors[site.tensor] = tensors[site.tensor] * ((1 if lost else FILL) / torch.where(largest > 0, largest, 1))
     return replace(network, tensors=tensors)
+
+
+def unit_exponent(format: Format) -> int:
+    """The least exponent at which a format's numbers cover [-1, 1]: 0 for fixed point."""
+    return covering(1.0, end_of(format, signed=True))
+
+
+def unit_end(format: Format) -> float:
+    """Where a format's numbers end at that exponent, and weights are clipped: 1 for fixed point, else at least 1,
+    infinite where blocks find scales of their own."""
+    return end_of(format, signed=True) * 2.0 ** unit_exponent(format) if format.rounds else math.inf
 
 
 def unit_ranges(network: Network, plan: Plan, x: Tensor) -> Ranges:
@@ -107,7 +122,8 @@ def unit_ranges(network: Network, plan: Plan, x: Tensor) -> Ranges:
         if site.kind == "inputs" and site.tensor == network.input.name:
             sites[site.name] = _image_range(x, plan.formats[site.name])
         else:
-            sites[site.name] = Range((0,), signed=site.kind == "weights" or not _rectified(network, site.tensor))
+            signed = site.kind == "weights" or not _rectified(network, site.tensor)
+            sites[site.name] = Range((unit_exponent(plan.formats[site.name]),), signed)
     return Ranges(sites, network.input_shape)
 
 

@@ -150,7 +150,9 @@ def test_golden_vectors_are_met(tmp_path: Path) -> None:
         folder.mkdir()
         for name, content in rendered(make()).items():
             (folder / name).write_bytes(content)
-        done = subprocess.run(["make", "test"], cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["make", "--no-print-directory", "test"], cwd=folder, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[-1].startswith("0 of ")
 

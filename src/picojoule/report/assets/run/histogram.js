@@ -25,10 +25,10 @@ function siteValues(kind, site) {
     h("p", spread(histogram, site)));
 }
 
-/** The ends of a site's widest range. */
-function ends(site) {
-  const top = 2 ** Math.max(...site.exponents);
-  return [site.signed ? -top : 0, top];
+/** The ends of a site's range at an exponent, the widest by default; blocks whose scales reach anywhere have none. */
+function ends(site, exponent = Math.max(...site.exponents)) {
+  const limits = report.formats[site.format].limits[site.signed ? "signed" : "unsigned"];
+  return limits ? limits.map((limit) => limit * 2 ** exponent) : [-Infinity, Infinity];
 }
 
 /** The grid's members at the site's widest range; null where they are too many to list. */
@@ -104,9 +104,8 @@ function grid(x, site, from, to, width) {
   const stroke = (kind, y1, y2) => (value) => s("line", { class: kind, x1: x(value), x2: x(value), y1, y2 });
   const found = (members(site) ?? []).filter(inside);
   const widest = ends(site).filter(inside);
-  const narrowest = 2 ** Math.min(...site.exponents);
-  const both = site.signed ? [-narrowest, narrowest] : [narrowest];
-  const inner = both.filter((end) => inside(end) && !widest.includes(end));
+  const narrowest = ends(site, Math.min(...site.exponents));
+  const inner = narrowest.filter((end) => end !== 0 && inside(end) && !widest.includes(end));
   return [
     found.length <= width / 14 && found.map(stroke("faint", VIEW.top, VIEW.axis)),
     found.map(stroke(found.length > width / 4 ? "member dense" : "member", VIEW.axis, VIEW.rug)),
@@ -153,8 +152,11 @@ function outside({ low, high, counts }, site) {
 function gridWords(histogram, site) {
   const found = members(site);
   const [from, to] = view(histogram, site);
+  const [, most] = ends(site, 0);
+  if (most === Infinity) return "Each block of these values has a scale of its own, and so a grid of its own.";
   const seen = ends(site).some((end) => end !== 0 && end >= from && end <= to);
   const fine = `The ${bitsOf(site)}-bit grid is too fine to draw.`;
   const words = found ? `The strokes are the ${found.length} numbers of the grid.` : fine;
-  return seen ? words : `${words} The range ends out of sight, at ${power(Math.max(...site.exponents))}.`;
+  const end = `${most === 1 ? "" : `${most} · `}${power(Math.max(...site.exponents))}`;
+  return seen ? words : `${words} The range ends out of sight, at ${end}.`;
 }

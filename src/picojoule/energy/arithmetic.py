@@ -1,0 +1,85 @@
+"""The arithmetic that a layer needs by the families of its operands, how it runs, and what one MAC of it costs.
+
+Of two families the wider decides: fixed point, codebooks, floats, float32. A codebook's operand is decoded by a table
+of 16-bit numbers: fixed point of 16 bits, or fp16 where it meets floats. A fixed-point operand that meets floats is one
+with a significand of all its bits; the wider significand decides. What multiplying by the scales of blocks costs, once
+for a block of MACs, is not counted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from picojoule.energy.chip import DATAPATHS, FLOAT32, Run, common, serial
+from picojoule.energy.platform import Platform
+from picojoule.errors import PlatformError
+
+if TYPE_CHECKING:
+    from picojoule.formats import Format
+    from picojoule.network import Layer
+
+ENTRY_BITS, ENTRY_SIGNIFICAND_BITS = 16, 11
+"""What a codebook's table holds; the latter where it meets floats."""
+
+
+class Arithmetic(NamedTuple):
+    """How a layer runs, pJ of one MAC of one pass, and of what decodes a fetched weight or input."""
+
+    run: Run
+    mac_pj: float
+    weight_lookup_pj: float = 0.0
+    input_lookup_pj: float = 0.0
+
+
+def arithmetic(layer: Layer, weights: Format, inputs: Format, platform: Platform) -> Arithmetic:
+    """A layer's arithmetic on a platform.
+
+    Raises:
+        PlatformError: the platform has no figure for one of the operands.
+    """
+    for number in (weights, inputs):
+        if not has_figure(number, platform):
+            raise PlatformError(
+                f"platform '{platform.name}' has no figure for {number} (layer '{layer.name}'); "
+                "give that layer a format it has, or choose another platform"
+            )
+    run, mac_pj = _mac(layer, weights, inputs, platform)
+    return Arithmetic(run, mac_pj, _lookup_pj(weights, platform), _lookup_pj(inputs, platform))
+
+
+def has_figure(number: Format, platform: Platform) -> bool:
+    """Whether a platform says what operands of a format cost."""
+    figures = {"fixed": platform.mac, "float": platform.small_floats, "codebook": platform.lookup_pj}
+    return (platform.float32_mac_pj if _is_float32(number) else figures.get(number.family)) is not None
+
+
+def _mac(layer: Layer, weights: Format, inputs: Format, platform: Platform) -> tuple[Run, float]:
+    numbers = (weights, inputs)
+    if any(map(_is_float32, numbers)):
+        assert platform.float32_mac_pj is not None, "refused before"
+        return FLOAT32, platform.float32_mac_pj
+    families = {number.family for number in numbers}
+    widths = _datapath_bits(weights), _datapath_bits(inputs)
+    if "float" in families:
+        assert platform.small_floats is not None, "refused before"
+        run = common(*widths)
+        return run, platform.small_floats.mac_pj(max(map(_significand_bits, numbers)), max(widths))
+    in_passes = families == {"fixed"} and layer.reads_input and platform.image is not None and platform.image.passes
+    run = (serial if in_passes else DATAPATHS[platform.mac.datapath])(*widths)
+    return run, platform.mac_pj(run.bits)
+
+
+def _is_float32(number: Format) -> bool:
+    return (number.family, number.bits) == ("float", 32)
+
+
+def _datapath_bits(number: Format) -> int:
+    return ENTRY_BITS if number.family == "codebook" else number.bits
+
+
+def _significand_bits(number: Format) -> int:
+    return ENTRY_SIGNIFICAND_BITS if number.family == "codebook" else number.significand_bits
+
+
+def _lookup_pj(number: Format, platform: Platform) -> float:
+    return (platform.lookup_pj or 0.0) if number.family == "codebook" else 0.0
