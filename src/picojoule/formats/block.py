@@ -29,11 +29,13 @@ from picojoule.formats.base import Format, power_of_two
 from picojoule.formats.fixed import Fixed
 from picojoule.formats.minifloat import Minifloat
 from picojoule.formats.normal import Normal
+from picojoule.kernels.block import Floats, Scales, round_in_blocks
 from picojoule.kernels.minifloat import powers_of_two
 
 GROUP = 256
 """Blocks that share the step of their scales with `u8`."""
 LONGEST = 65536
+_EXACT = (torch.float32, torch.float64)
 FLOAT_BITS = 32
 
 _ELEMENTS: tuple[type[Format], ...] = (Fixed, Minifloat, Normal)
@@ -110,6 +112,9 @@ class Block(Format):
     def quantize(self, x: Tensor, exponent: int | Tensor = 0, signed: bool = True, out: Tensor | None = None) -> Tensor:
         if x.numel() == 0:
             return x.clone() if out is None else out.copy_(x)
+        unscaled = isinstance(exponent, int) and exponent == 0
+        if self.scale == "e8m0" and isinstance(self.element, Minifloat) and unscaled and x.dtype in _EXACT:
+            return self._in_one_pass(x, self.element, out)
         top, most = self._tops[signed], torch.finfo(x.dtype).max
         factor = torch.as_tensor(power_of_two(exponent, x), device=x.device).double()
         blocks = _split(x.detach().double().clamp(-most, most) / factor, self.length)
@@ -118,6 +123,14 @@ class Block(Format):
         rounded = self.element.quantize(units, 0, signed).mul_(ends).div_(top)
         result = (_joined(rounded, x.shape) * factor).clamp(-most, most)
         return (torch.empty_like(x) if out is None else out).copy_(result)  # it lies in memory as x does
+
+    def _in_one_pass(self, x: Tensor, element: Minifloat, out: Tensor | None) -> Tensor:
+        """Scales that are powers of two divide and multiply exactly in x's own type, so that one loop does it all."""
+        numbers = Floats(element.mantissa_bits, element.least_exponent, element.largest)
+        scales = Scales(2.0 ** (math.frexp(element.largest)[1] - 1), powers=True)
+        rows = x.reshape(1, -1) if x.dim() < 2 else x
+        rounded = round_in_blocks(rows.movedim(1, -1), self.length, scales, numbers).movedim(-1, 1)
+        return (torch.empty_like(x) if out is None else out).copy_(rounded.reshape(x.shape))
 
     def grid(self, signed: bool = True) -> Tensor:
         raise FormatError(f"format '{self}' has another grid for each block; its elements are '{self.element}'")
