@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from tests import needs
 
 if TYPE_CHECKING:
     from tests.explore.server import Server
@@ -23,9 +24,7 @@ def shared_data() -> Path:
     folder = Path(__file__).resolve().parents[2] / "shared" / "data"
     if not (folder / "unpack.py").is_file():
         reason = "needs ../shared/data (real data and trained models)"
-        if os.environ.get("PICOJOULE_REQUIRE_ALL") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        needs.absent(reason)
     return folder
 
 
@@ -45,9 +44,7 @@ def postgresql() -> Iterator["Server"]:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
         reason = "needs PostgreSQL (Debian: apt install postgresql)"
-        if os.environ.get("PICOJOULE_REQUIRE_ALL") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        needs.absent(reason)
     server = Server(found[-1].parent)
     yield server
     server.remove()

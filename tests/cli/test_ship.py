@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests import needs
 from tests.cli.conftest import Run
-from tests.export.engines import RUNTIMES, needs
+from tests.export.engines import RUNTIMES
 from tests.jobs import small
-from tests.verify.c import networks
 from torch import Tensor
 
 import picojoule as pj
@@ -31,7 +31,7 @@ def found() -> pj.Result:
 @pytest.fixture
 def folder(found: pj.Result, tmp_path: Path) -> Path:
     """Its run folder."""
-    needs("onnx", "onnxruntime", "qonnx")
+    needs.packages("onnx", "onnxruntime", "qonnx")
     found.save(tmp_path / "run")
     return tmp_path / "run"
 
@@ -100,7 +100,7 @@ class TestExportToC:
             assert (tmp_path / "again" / "c" / name).read_bytes() == (tmp_path / "ship" / "c" / name).read_bytes()
 
     def test_the_sheet_is_measured(self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        networks.needs("arm-none-eabi-gcc", "qemu-system-arm")
+        needs.programs("arm-none-eabi-gcc", "qemu-system-arm")
         monkeypatch.setattr(sheets, "BOARDS", {"cortex-m4": BOARDS["cortex-m4"]})
         done = run("export", folder, "--to", "c")
         assert done.code == 0
@@ -123,14 +123,14 @@ class TestExportToC:
 
     @pytest.mark.parametrize("compiler", ["gcc", "clang"])
     def test_its_makefile_tests_it_on_the_host(self, run: Run, folder: Path, tmp_path: Path, compiler: str) -> None:
-        networks.needs("make", compiler)
+        needs.programs("make", compiler)
         run("export", folder, "--to", "c", "--no-measure", "--out", tmp_path)
         make = ["make", "-C", tmp_path / "c", "test", f"CC={compiler}"]
         done = subprocess.run(make, capture_output=True, text=True, check=True)
         assert "0 of 40 outputs differ" in done.stdout
 
     def test_its_makefile_fails_where_a_vector_is_altered(self, run: Run, folder: Path, tmp_path: Path) -> None:
-        networks.needs("make", "cc")
+        needs.programs("make", "cc")
         run("export", folder, "--to", "c", "--no-measure", "--out", tmp_path)
         path = tmp_path / "c" / "vectors.h"
         head, _, outputs = path.read_text().partition("vector_outputs")
@@ -143,7 +143,7 @@ class TestExportToC:
         assert "1 of 40 outputs differ" in done.stdout
 
     def test_its_header_serves_cpp(self, run: Run, folder: Path, tmp_path: Path) -> None:
-        networks.needs("clang")
+        needs.programs("clang")
         run("export", folder, "--to", "c", "--no-measure", "--out", tmp_path)
         (tmp_path / "main.cpp").write_text(
             '#include "network.h"\nint main() { static network_input_t in[NETWORK_INPUTS]; '

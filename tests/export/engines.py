@@ -1,9 +1,5 @@
 """Engines for exported files, held to the interpreter; absent ones skip a test, or fail it if all are required."""
 
-import os
-from importlib.util import find_spec
-
-import pytest
 import torch
 from tests.integer import nets
 from torch import Tensor
@@ -17,16 +13,6 @@ from picojoule.verify.verify import differing
 
 RUNTIMES = ("onnxruntime", "onnxruntime, not optimised")
 NARROW = nets.NARROW
-
-
-def needs(*packages: str) -> None:
-    """Skip a test where a package is absent, or fail it if all tests are required."""
-    absent = [name for name in packages if find_spec(name) is None]
-    if absent:
-        reason = f"needs the package {absent[0]}; install picojoule[dev]"
-        if os.environ.get("PICOJOULE_REQUIRE_ALL") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
 
 
 def random_program(seed: int) -> Program:

@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from tests import needs
 from tests.export import engines
 from tests.golden.test_golden import result
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even k
 @pytest.fixture(params=exporters())
 def target(request: pytest.FixtureRequest) -> str:
     if request.param in LIMITED:
-        engines.needs("onnx")
+        needs.packages("onnx")
     name: str = request.param
     return name
 
@@ -59,7 +60,7 @@ def test_a_folder_that_cannot_be_written(target: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", LIMITED)
 def test_what_is_not_exact_is_refused_before_anything_is_written(name: str, tmp_path: Path) -> None:
-    engines.needs("onnx")
+    needs.packages("onnx")
     sums = (
         "has sums of up to 34 bits, and engines for ONNX compute in float32, which is exact up to 24; give that layer "
         "fewer bits, or export to another target"
@@ -92,7 +93,7 @@ def test_unknown_targets() -> None:
 
 
 def test_golden(request: pytest.FixtureRequest) -> None:
-    engines.needs("onnx")
+    needs.packages("onnx")
     program = lowered(result())
     lines = [
         f"{hashlib.sha256(content).hexdigest()}  {name}\n"

@@ -1,11 +1,10 @@
-"""hls4ml's own emulation of the QONNX file, as the benchmark runs it; where hls4ml and a C++ compiler are at hand."""
+"""hls4ml's own emulation of the QONNX file, as the benchmark runs it."""
 
-import shutil
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from tests import needs
 
 from picojoule.verify.engines import interpreter
 
@@ -13,15 +12,13 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 NETWORKS = ("dense, 4 bits", "convolutions, 4 bits, padded", "mixed, one layer binary", "binary throughout, dense",
             "binary throughout, convolutions")  # fmt: skip
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(find_spec("hls4ml") is None, reason="needs hls4ml; benchmarks/hls4ml_import.py installs it"),
-    pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler"),
-]
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_outputs_are_the_programs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs.packages("hls4ml")
+    needs.programs("g++")
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     benchmark = import_module("hls4ml_import")
     program, x = benchmark.case(*benchmark.NETWORKS[name])

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tests import needs
 from tests.export import engines
 from torch import Tensor
 
@@ -39,7 +40,7 @@ def of_sums(sums: Tensor) -> Tensor:
 @pytest.mark.parametrize("kind", ["sum", "sum_pool"])
 @pytest.mark.parametrize("low", [0, -(2**15)])
 def test_ties_and_what_is_beside_them(kind: str, low: int) -> None:
-    engines.needs("onnx", "onnxruntime", "qonnx")
+    needs.packages("onnx", "onnxruntime", "qonnx")
     program = averaged(kind, low, 9)
     assert rounded_to_odd(program)
     step = 2 ** (9 + 10)
@@ -49,7 +50,7 @@ def test_ties_and_what_is_beside_them(kind: str, low: int) -> None:
 
 
 def test_signs() -> None:
-    engines.needs("onnx", "onnxruntime", "qonnx")
+    needs.packages("onnx", "onnxruntime", "qonnx")
     program = averaged("sign", -(2**15), 0)
     sums = torch.tensor([-(2**25), -(2**24) - 1, -33, -32, -31, -1, 0, 1, 31, 2**24 + 1, 2**25 - 2**10])
     assert engines.mismatches(program, "qonnx", of_sums(sums)) == 0
@@ -61,7 +62,7 @@ def test_what_float32_holds_is_summed_at_once() -> None:
 
 def test_half_a_step_must_reach_the_bits_that_are_left() -> None:
     """Of 26 bits 4 go."""
-    engines.needs("onnx", "onnxruntime", "qonnx")
+    needs.packages("onnx", "onnxruntime", "qonnx")
     fits, more = averaged("sum", 0, -5), averaged("sum", 0, -6)
     assert rounded_to_odd(fits) == {"mean": 4}
     ties = torch.arange(0, 130) * 32 + 16
@@ -71,7 +72,7 @@ def test_half_a_step_must_reach_the_bits_that_are_left() -> None:
 
 
 def test_what_is_not_rounded_is_refused() -> None:
-    engines.needs("onnx")
+    needs.packages("onnx")
     made = Builder()
     image = made.emit("input", "input", (), shape=[1, 1024], low=0, high=65535, exponent=0, sign=False)
     mean = made.emit("mean", "sum", (image,), dims=[2], keep=False, count=1024)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tests import needs
 from tests.export import engines
 
 from picojoule.errors import InputError
@@ -19,7 +20,7 @@ def written(program: Program) -> bytes:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_random_networks(seed: int) -> None:
-    engines.needs("onnx", "onnxruntime")
+    needs.packages("onnx", "onnxruntime")
     import onnx
 
     program = engines.random_program(seed)
@@ -38,20 +39,20 @@ def test_more_random_networks(seed: int) -> None:
 class TestTheEdgeOfFloat32:
     def test_sums_of_24_bits_are_exact(self, engine: str) -> None:
         """Up to 2^24 itself, and one less, which takes the last bit."""
-        engines.needs("onnx", "onnxruntime")
+        needs.packages("onnx", "onnxruntime")
         program = engines.dense([[2**12 - 1, 1]], [2**24 - (2**12 - 1) * 2**11 - 2**11], -(2**11), 2**11)
         assert program.by_name["fc"].largest_sum == 2**24
         x = torch.tensor([[2.0**11, 2.0**11], [2.0**11, 2.0**11 - 1], [-(2.0**11), 2.0**11], [-1.0, 1.0]])
         assert engines.mismatches(program, engine, x) == 0
 
     def test_one_more_is_in_float64(self, engine: str) -> None:
-        engines.needs("onnx", "onnxruntime")
+        needs.packages("onnx", "onnxruntime")
         program = engines.dense([[1, 2**15 - 1]], [2**52 - 1], -3, 3)
         x = torch.cartesian_prod(torch.arange(-3.0, 4.0), torch.arange(-3.0, 4.0))
         assert engines.mismatches(program, engine, x) == 0
 
     def test_convolutions_of_one_more_are_two(self, engine: str) -> None:
-        engines.needs("onnx", "onnxruntime")
+        needs.packages("onnx", "onnxruntime")
         fits, more = engines.convolution([2**12], 0, 2**12), engines.convolution([2**12, 1], 0, 2**12)
         assert [written(each).count(b"Conv") for each in (fits, more)] == [1, 2]
         assert engines.mismatches(fits, engine, torch.full((1, 1, 1), 2.0**12)) == 0
@@ -61,7 +62,7 @@ class TestTheEdgeOfFloat32:
     @pytest.mark.parametrize("rounding", ["requantise", "sign"])
     def test_all_operations_in_float64(self, engine: str, rounding: str) -> None:
         """Sums of 40 bits are bounded, added, turned, pooled and joined, and rounded at last."""
-        engines.needs("onnx", "onnxruntime")
+        needs.packages("onnx", "onnxruntime")
         made = Builder()
         image = made.emit("input", "input", (), shape=[2, 4], low=-(2**15), high=2**15 - 1, exponent=-9, sign=False)
         stored = Constant(torch.tensor([[2**15 - 1, -5, 3, 1], [1, 1, -(2**15), 7]]), 16, "signed")
@@ -83,7 +84,7 @@ class TestTheEdgeOfFloat32:
 @pytest.mark.parametrize("signed", [True, False])
 def test_every_width_of_activations(bits: int, signed: bool) -> None:
     """Every code and every tie between two of a narrow type; those at the ends of a wide one."""
-    engines.needs("onnx", "onnxruntime")
+    needs.packages("onnx", "onnxruntime")
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
     made = Builder()
     image = made.emit("input", "input", (), shape=[1], low=low, high=high, exponent=-3, sign=False)
@@ -94,7 +95,7 @@ def test_every_width_of_activations(bits: int, signed: bool) -> None:
 
 
 def test_weights_take_the_narrowest_types() -> None:
-    engines.needs("onnx")
+    needs.packages("onnx")
     import onnx
 
     kinds = {}
@@ -108,7 +109,7 @@ def test_weights_take_the_narrowest_types() -> None:
 @pytest.mark.parametrize("engine", engines.RUNTIMES)
 def test_whole_bytes_times_whole_bytes(engine: str) -> None:
     """Pairs of products of signed by unsigned bytes leave 16 bits; so weights lie 128 higher, as unsigned bytes."""
-    engines.needs("onnx", "onnxruntime")
+    needs.packages("onnx", "onnxruntime")
     made = Builder()
     image = made.emit("input", "input", (), shape=[8, 3, 3], low=0, high=255, exponent=0, sign=False)
     weights = torch.tensor([-128, 127])[torch.arange(4 * 8 * 9).reshape(4, 8, 3, 3) // 7 % 2]
@@ -125,7 +126,7 @@ class TestOperations:
 
     @pytest.mark.parametrize("engine", engines.RUNTIMES)
     def test_means_over_three(self, engine: str) -> None:
-        engines.needs("onnx", "onnxruntime")
+        needs.packages("onnx", "onnxruntime")
         made = Builder()
         image = made.emit("input", "input", (), shape=[1, 3], low=-8, high=7, exponent=-1, sign=False)
         mean = made.emit("mean", "sum", (image,), dims=[2], keep=False, count=3)
@@ -140,7 +141,7 @@ class TestOperations:
     @pytest.mark.parametrize("width", [1, 3])
     def test_zeros_around_windows_are_no_padding_of_theirs(self, engine: str, width: int) -> None:
         """ONNX Runtime merges Pad with MaxPool, where padding is less than every code, and fails where it is wide."""
-        engines.needs("onnx", "onnxruntime")
+        needs.packages("onnx", "onnxruntime")
         made = Builder()
         image = made.emit("input", "input", (), shape=[2, 4, 4], low=-8, high=-1, exponent=0, sign=False)
         args = {"kernel": [2, 2], "stride": [1, 1], "padding": [0, 0], "dilation": [1, 1], "ceil": False}
@@ -149,7 +150,7 @@ class TestOperations:
         assert engines.mismatches(program, engine, engines.hard(program)) == 0
 
     def test_a_mean_that_float32_may_take_for_a_tie(self) -> None:
-        engines.needs("onnx", "onnxruntime")
+        needs.packages("onnx", "onnxruntime")
         made = Builder()
         image = made.emit("input", "input", (), shape=[1, 129], low=0, high=65535, exponent=-1, sign=False)
         mean = made.emit("mean", "sum", (image,), dims=[2], keep=False, count=129)
@@ -161,7 +162,7 @@ class TestOperations:
         assert [engines.mismatches(program, each, x) for each in engines.RUNTIMES] == [0, 0]
 
     def test_bounds_that_differ_by_channel_are_refused(self) -> None:
-        engines.needs("onnx")
+        needs.packages("onnx")
         made = Builder()
         image = made.emit("input", "input", (), shape=[2], low=0, high=3, exponent=0, sign=False)
         stored = Constant(torch.eye(2).long(), 2, "signed"), Constant(torch.zeros(2).long(), 2, "signed")
@@ -171,14 +172,14 @@ class TestOperations:
             written(program)
 
     def test_codes_wider_than_16_bits_are_refused(self) -> None:
-        engines.needs("onnx")
+        needs.packages("onnx")
         made = Builder()
         image = made.emit("input", "input", (), shape=[2], low=0, high=2**17 - 1, exponent=0, sign=False)
         with pytest.raises(InputError, match=r"^'input' has codes of 17 bits, and ONNX rounds to at most 16$"):
             written(made.program(image))
 
     def test_names_that_are_the_writers_own(self) -> None:
-        engines.needs("onnx", "onnxruntime")
+        needs.packages("onnx", "onnxruntime")
         made = Builder()
         image = made.emit("number.0x1.0000000000000p+0", "input", (), shape=[2], low=0, high=5, exponent=0, sign=False)
         sums = made.emit("output", "add", (image, image))

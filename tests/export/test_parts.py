@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tests import needs
 from tests.export import engines
 from tests.export.test_onnx import written
 
@@ -58,7 +59,7 @@ class TestParts:
         assert max(int(digit.flatten(1).abs().sum(1).max()) for digit in found.weights) * largest <= 2**24
 
     def test_too_many_are_refused_by_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        engines.needs("onnx")
+        needs.packages("onnx")
         program = engines.convolution([21845] * 64, 0, 2**16 - 1)
         assert written(program)
         monkeypatch.setattr(parts, "MOST_PARTS", 3)
@@ -83,12 +84,12 @@ class TestEngines:
         ids=["padded", "wide", "grouped", "depthwise", "one-dimensional"],
     )
     def test_convolutions(self, engine: str, program: Program) -> None:
-        engines.needs("onnx", "onnxruntime")
+        needs.packages("onnx", "onnxruntime")
         assert program.by_name["conv"].largest_sum > 2**24
         assert engines.mismatches(program, engine, engines.hard(program, 10)) == 0
 
     def test_at_the_ends_of_codes(self, engine: str) -> None:
-        engines.needs("onnx", "onnxruntime")
+        needs.packages("onnx", "onnxruntime")
         program = engines.convolution([MOST] * 8, -MOST - 1, MOST)
         ends = torch.tensor([-MOST - 1.0, MOST, MOST - 1, -128, 128, 255, -1])
         x = torch.cartesian_prod(*[ends] * 3).repeat(1, 3)[:, :8, None]
@@ -96,7 +97,7 @@ class TestEngines:
 
     def test_windows_over_float64(self, engine: str) -> None:
         """Sums of 40 bits with an exponent for each channel, means over windows of them, then rounded."""
-        engines.needs("onnx", "onnxruntime")
+        needs.packages("onnx", "onnxruntime")
         made = Builder()
         sums = convolved(made, [64, 9, 9], [3, 64, 3, 3], 16)
         args = {"kernel": [2, 3], "stride": [2, 2], "padding": [1, 0], "count": 6}
@@ -108,7 +109,7 @@ class TestEngines:
     @pytest.mark.parametrize("high", [None, 2**20])
     def test_signs_of_what_a_rectifier_leaves(self, engine: str, high: int | None) -> None:
         """ONNX Runtime would merge Relu and Clip, and fails to in float64; a bound leads back to float32."""
-        engines.needs("onnx", "onnxruntime")
+        needs.packages("onnx", "onnxruntime")
         made = Builder()
         sums = made.aligned(convolved(made, [3, 9, 8], [4, 3, 3, 3], 16))
         relu = made.emit("relu", "clamp", (sums,), low=[0], high=None if high is None else [high])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from tests import needs
 from tests.export import engines
 from torch import Tensor
 
@@ -30,7 +31,7 @@ def cleaned_up(program: Program, x: Tensor) -> tuple[Tensor, set[str]]:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_random_networks(seed: int) -> None:
-    engines.needs("onnx", "onnxruntime", "qonnx")
+    needs.packages("onnx", "onnxruntime", "qonnx")
     program = engines.random_program(seed)
     x = engines.hard(program)[::5]
     assert engines.mismatches(program, "qonnx", x) == 0
@@ -42,7 +43,7 @@ def test_random_networks(seed: int) -> None:
 @pytest.mark.parametrize(("low", "high"), [(-1, 0), (0, 1), (-2, 1), (0, 5), (-3, 3), (-128, 127), (0, 65535)])
 def test_bounds_of_activations(low: int, high: int) -> None:
     """Those that no number of bits has are had by a clip."""
-    engines.needs("onnx", "onnxruntime", "qonnx")
+    needs.packages("onnx", "onnxruntime", "qonnx")
     made = Builder()
     image = made.emit("input", "input", (), shape=[1], low=low, high=high, exponent=-1, sign=False)
     ends = [low - 2, low - 0.5, low, low + 0.5, high - 0.5, high, high + 0.5, high + 9]
@@ -52,7 +53,7 @@ def test_bounds_of_activations(low: int, high: int) -> None:
 
 def test_layers_read_quantised_weights_at_once() -> None:
     """As FINN and hls4ml look for them: no node between Quant and the product."""
-    engines.needs("onnx")
+    needs.packages("onnx")
     import onnx
 
     program = engines.random_program(0)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tests import needs
 from tests.export import engines
 
 from picojoule.errors import InputError
@@ -44,7 +45,7 @@ CASES = {
 @pytest.mark.parametrize("engine", [*engines.RUNTIMES, "qonnx"])
 @pytest.mark.parametrize("case", CASES)
 def test_by_hand(case: str, engine: str) -> None:
-    engines.needs("onnx", "onnxruntime", "qonnx")
+    needs.packages("onnx", "onnxruntime", "qonnx")
     x = torch.arange(-3.0, 4.0).reshape(-1, 1, 1)
     assert engines.mismatches(CASES[case], engine, x) == 0
 
@@ -52,7 +53,7 @@ def test_by_hand(case: str, engine: str) -> None:
 @pytest.mark.parametrize("engine", [*engines.RUNTIMES, "qonnx"])
 def test_the_last_code_that_float32_holds(engine: str) -> None:
     """Behind it no threshold is written that float32 would take for it."""
-    engines.needs("onnx", "onnxruntime", "qonnx")
+    needs.packages("onnx", "onnxruntime", "qonnx")
     made = Builder()
     image = made.emit("input", "input", (), shape=[1], low=1, high=2**12, exponent=0, sign=False)
     sums = made.emit("fc", "linear", (image,), Constant(torch.tensor([[2**12]]), 14, "signed"), stored([0]),
@@ -66,7 +67,7 @@ def test_the_last_code_that_float32_holds(engine: str) -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_random_networks(seed: int) -> None:
-    engines.needs("onnx", "onnxruntime", "qonnx")
+    needs.packages("onnx", "onnxruntime", "qonnx")
     program = engines.curved_program(seed)
     x = engines.hard(program)
     assert [engines.mismatches(program, each, x) for each in engines.RUNTIMES] == [0, 0]
@@ -83,7 +84,7 @@ def test_more_random_networks(seed: int) -> None:
 @pytest.mark.parametrize("last", ["table", "pad", "concat", "reshape"])
 def test_a_dense_layer_behind_a_table(last: str, engine: str) -> None:
     """ONNX Runtime multiplies by weights of few bits in its own way, unless what it reads is seen to be rounded."""
-    engines.needs("onnx", "onnxruntime", "qonnx")
+    needs.packages("onnx", "onnxruntime", "qonnx")
     made = Builder()
     random = torch.Generator().manual_seed(0)
     image = made.emit("input", "input", (), shape=[1, 32], low=-128, high=127, exponent=0, sign=False)
@@ -103,7 +104,7 @@ def test_a_dense_layer_behind_a_table(last: str, engine: str) -> None:
 
 def test_of_a_value_that_float32_does_not_hold() -> None:
     """Numbers around 2^30 in steps of 1: their differences are looked up in float64, or refused."""
-    engines.needs("onnx", "onnxruntime", "qonnx")
+    needs.packages("onnx", "onnxruntime", "qonnx")
     made = Builder()
     image = made.emit("input", "input", (), shape=[1], low=-3, high=3, exponent=0, sign=False)
     one = Constant(torch.tensor([[1]]), 2, "signed")

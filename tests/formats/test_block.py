@@ -1,29 +1,15 @@
 """Block formats: their laws, bits that are published, and values worked by hand."""
 
 import math
-from collections.abc import Iterator
 
 import ml_dtypes
 import numpy as np
 import pytest
 import torch
 from tests.contracts.blocks import BlockLaws, numbers
-from tests.kernels.paths import taking
 
 from picojoule.errors import FormatError
 from picojoule.formats import parse
-
-
-@pytest.fixture(scope="class")
-def plain() -> Iterator[None]:
-    with taking("plain"):
-        yield
-
-
-@pytest.fixture(scope="class")
-def compiled() -> Iterator[None]:
-    with taking("compiled"):
-        yield
 
 
 @pytest.mark.usefixtures("plain")

@@ -1,23 +1,9 @@
 """Formats at hand keep the laws of `Format`: by torch's operations, and one of each kind by compiled loops."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from tests.contracts.formats import TEXTS, FormatLaws
-from tests.kernels.paths import taking
-
-
-@pytest.fixture(scope="class")
-def plain() -> Iterator[None]:
-    with taking("plain"):
-        yield
-
-
-@pytest.fixture(scope="class")
-def compiled() -> Iterator[None]:
-    with taking("compiled"):
-        yield
 
 
 @pytest.mark.usefixtures("plain")

@@ -1,6 +1,5 @@
 """Chromium for the tests of the page, and small real runs of every kind to draw."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from tests import needs
 from tests.jobs import small
 from tests.report import sweep
 from tests.report.browser import ARGUMENTS, Reader
@@ -28,9 +28,7 @@ def chromium() -> Iterator[Browser]:
     found = shutil.which("chromium") or shutil.which("google-chrome")
     if found is None:
         reason = "needs Chromium (Debian: apt install chromium)"
-        if os.environ.get("PICOJOULE_REQUIRE_ALL") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        needs.absent(reason)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=found, args=ARGUMENTS)
         yield browser

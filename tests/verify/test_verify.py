@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import torch
-from tests.export.engines import NARROW, needs
+from tests import needs
+from tests.export.engines import NARROW
 from tests.fuzz.mutations import mutated
 from tests.golden.test_golden import result
 from tests.integer import nets
-from tests.verify.c import networks
 from torch import Tensor
 
 from picojoule.errors import FileError, InputError, PicojouleError
@@ -42,8 +42,8 @@ def with_engine(monkeypatch: pytest.MonkeyPatch, make: Callable[[Program], made.
 
 @pytest.mark.parametrize("seed", [0, 4, 7])
 def test_every_engine_agrees(seed: int) -> None:
-    needs("onnx", "onnxruntime", "qonnx")
-    networks.needs("cc", "arm-none-eabi-gcc", "qemu-system-arm")
+    needs.packages("onnx", "onnxruntime", "qonnx")
+    needs.programs("cc", "arm-none-eabi-gcc", "qemu-system-arm")
     case = nets.case(seed, NARROW)
     samples = torch.randn(7, *nets.SHAPE, generator=torch.Generator().manual_seed(seed))
     heard: list[str] = []
@@ -123,8 +123,8 @@ def test_absent_and_refused_engines_are_said(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_what_an_exporter_refuses_is_said() -> None:
-    needs("onnx", "onnxruntime", "qonnx")
-    networks.needs("cc", "arm-none-eabi-gcc", "qemu-system-arm")
+    needs.packages("onnx", "onnxruntime", "qonnx")
+    needs.programs("cc", "arm-none-eabi-gcc", "qemu-system-arm")
     case = nets.case(0, ("fixed16",))
     proof = verify(*case, random=3)
     states = {each.engine: each.state for each in proof.verdicts}

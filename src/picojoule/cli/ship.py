@@ -80,9 +80,7 @@ def verify(
     ] = None,
     samples: Annotated[int, typer.Option("--samples", min=1, help="Of the data, at most.")] = 1000,
     random: Annotated[int, typer.Option("--random", min=1, help="Inputs of each kind made to be hard.")] = 100,
-    slow: Annotated[
-        int, typer.Option("--slow", min=1, help="Of each kind for engines that take them one by one.")
-    ] = 20,
+    slow: Annotated[int, typer.Option("--slow", min=1, help="Of each kind for qonnx and emulated boards.")] = 20,
     engine: Annotated[
         list[str] | None, typer.Option("--engine", metavar="NAME", help="Only this one; several by repeating.")
     ] = None,

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests import needs
 from tests.export.c.programs import Hand, hard, mismatches, net
-from tests.verify.c.networks import needs
 
 from picojoule.export.c import as_stored
 from picojoule.export.c.render import FILES, figures, rendered
@@ -59,12 +59,12 @@ def test_the_same_program_gives_the_same_bytes() -> None:
 ])  # fmt: skip
 @pytest.mark.parametrize("make", [small, wide, rows])
 def test_compilers(make: Callable[[], Program], compiler: str, flags: list[str]) -> None:
-    needs(compiler)
+    needs.programs(compiler)
     assert mismatches(make(), compiler=compiler, flags=flags) == 0
 
 
 def test_any_name_is_a_name() -> None:
-    needs("gcc")
+    needs.programs("gcc")
     made = Hand((6,))
     value = made.x
     for name in NAMES:
@@ -90,7 +90,7 @@ def test_any_name_is_a_name() -> None:
 def test_a_code_out_of_range_is_refused_and_the_output_left_as_it_is(
     low: int, high: int, sign: bool, bad: list[int]
 ) -> None:
-    needs("gcc")
+    needs.programs("gcc")
     made = Hand((3,), low, high, sign)
     files = rendered(made.program(made.linear(made.x, 2)))
     for code in bad:
@@ -116,7 +116,7 @@ def test_the_interface() -> None:
 
 
 def test_without_values_of_its_own_there_is_no_arena() -> None:
-    needs("gcc")
+    needs.programs("gcc")
     made = Hand((8,))
     program = made.program(made.linear(made.x, 3))
     assert b"arena" not in rendered(program)["network.c"]
@@ -136,7 +136,7 @@ def test_neither_heap_nor_floating_point_nor_recursion() -> None:
 
 
 def test_calls_leave_nothing_behind() -> None:
-    needs("gcc")
+    needs.programs("gcc")
     program = small()
     codes = hard(program)
     twice = torch.cat([codes, codes.flip(0), codes])
@@ -144,7 +144,7 @@ def test_calls_leave_nothing_behind() -> None:
 
 
 def test_golden_vectors_are_met(tmp_path: Path) -> None:
-    needs("make", "cc")
+    needs.programs("make", "cc")
     for number, make in enumerate((small, wide, rows, lambda: net(1))):
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -160,7 +160,7 @@ def test_golden_vectors_are_met(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("board", BOARDS)
 def test_boards(board: str) -> None:
-    needs("arm-none-eabi-gcc", "qemu-system-arm")
+    needs.programs("arm-none-eabi-gcc", "qemu-system-arm")
     for make in (small, wide, rows):
         program = make()
         codes, files = hard(program), dict(rendered(program))

@@ -1,13 +1,12 @@
 """Small ONNX models, and ONNX Runtime as the oracle of what they compute."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
+from tests import needs
 
 from picojoule.models.onnx import load_onnx
 
@@ -29,9 +28,7 @@ def needed() -> None:
     """Call it where the packages are needed. Without them, tests are skipped, or fail if all tests are required."""
     if absent is not None:
         reason = f"needs the package {absent} (pip install {absent})"
-        if os.environ.get("PICOJOULE_REQUIRE_ALL") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason, allow_module_level=True)
+        needs.absent(reason)
 
 
 def node(op: str, inputs: str, outputs: str = "y", **attributes: Any) -> Any:

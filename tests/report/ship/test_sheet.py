@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests import needs
 from tests.golden.test_golden import result
-from tests.verify.c.networks import needs
 
 import picojoule as pj
 from picojoule.export.c.figures import Figures
@@ -38,7 +38,7 @@ def known(program: Program) -> Figures:
 @pytest.fixture(scope="module")
 def made(found: pj.Result, program: Program) -> Sheet:
     """Measured, where the tools are."""
-    needs("arm-none-eabi-gcc", "qemu-system-arm")
+    needs.programs("arm-none-eabi-gcc", "qemu-system-arm")
     return sheet_of(found, program)
 
 
@@ -131,7 +131,7 @@ class TestMeasured:
 def test_a_board_that_fails_and_one_that_is_wrong_are_remarks(
     found: pj.Result, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    needs("arm-none-eabi-gcc", "qemu-system-arm")
+    needs.programs("arm-none-eabi-gcc", "qemu-system-arm")
 
     def wrong(board: Board, *arguments: object) -> BoardRun:
         if board.name == "cortex-m0":

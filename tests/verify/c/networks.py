@@ -1,10 +1,6 @@
 """Small networks by hand that keep the contract of exported C, and what the tests of running them need."""
 
-import os
-import shutil
 from collections.abc import Mapping
-
-import pytest
 
 HEADER = """
 #include <stdint.h>
@@ -41,16 +37,6 @@ def network(
     """The files of a network whose network_run does `body`."""
     header = HEADER.format(input=input, output=output, inputs=inputs, outputs=outputs, steps=steps)
     return {"network.h": header.encode(), "network.c": SOURCE.format(before=before, body=body).encode()}
-
-
-def needs(*programs: str) -> None:
-    """Skip a test where a program is absent, or fail it if all tests are required."""
-    for each in programs:
-        if shutil.which(each) is None:
-            reason = f"needs {each}; .ci/run says which package has it"
-            if os.environ.get("PICOJOULE_REQUIRE_ALL") == "1":
-                pytest.fail(reason)
-            pytest.skip(reason)
 
 
 DOT = network(

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.verify.c.networks import BARE, DOT, dot, needs, network
+from tests import needs
+from tests.verify.c.networks import BARE, DOT, dot, network
 
 from picojoule.verify.c import BOARDS, RunError, run_on_board, run_on_host
 from picojoule.verify.c.bench import PACKAGES
@@ -20,7 +21,7 @@ DELAY = r"""for (int32_t i = input[0]; i > 0; i--) { __asm__ volatile("nop"); }"
 
 @pytest.fixture(autouse=True)
 def _tools() -> None:
-    needs("arm-none-eabi-gcc", "qemu-system-arm")
+    needs.programs("arm-none-eabi-gcc", "qemu-system-arm")
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -35,7 +36,7 @@ def test_each_board_gives_the_same_outputs(name: str) -> None:
 
 
 def test_the_host_gives_them_too() -> None:
-    needs("cc")
+    needs.programs("cc")
     codes = np.random.default_rng(2).integers(-(2**15), 2**15, (5, 8))
     assert run_on_host(DOT, codes).tolist() == run_on_board(M3, DOT, codes, traced=0).outputs.tolist()
 

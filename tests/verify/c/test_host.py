@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.verify.c.networks import DOT, dot, needs, network
+from tests import needs
+from tests.verify.c.networks import DOT, dot, network
 
 from picojoule.verify.c import RunError, run_on_host
 from picojoule.verify.engines import AbsentError
@@ -14,12 +15,12 @@ ONE = np.array([[1, 2]])
 
 @pytest.fixture(autouse=True)
 def _compiler() -> None:
-    needs("cc")
+    needs.programs("cc")
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_outputs_are_exact_in_any_depth(compiler: str) -> None:
-    needs(compiler)
+    needs.programs(compiler)
     codes = np.random.default_rng(0).integers(-(2**15), 2**15, (50, 8))
     codes[:2] = [[-(2**15)] * 8, [2**15 - 1] * 8]
     found = run_on_host(DOT, codes, compiler=compiler)

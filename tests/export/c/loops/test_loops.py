@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from tests import needs
 from tests.export.c.chances import chance
 from tests.export.c.programs import CAREFUL, Hand, mismatches, net
-from tests.verify.c.networks import needs
 
 from picojoule.errors import InputError
 from picojoule.export.c.render import rendered
@@ -268,13 +268,13 @@ def nothing_but_zeros() -> Program:
 
 @pytest.mark.parametrize("name", CORNERS)
 def test_corners(name: str) -> None:
-    needs("gcc")
+    needs.programs("gcc")
     assert mismatches(CORNERS[name]()) == 0
 
 
 @pytest.mark.parametrize("output", ["input", "flat", "turned"])
 def test_outputs_that_are_the_input(output: str) -> None:
-    needs("gcc")
+    needs.programs("gcc")
     made = Hand((2, 3, 4))
     value = {"input": lambda: made.x, "flat": lambda: made.flat(made.x),
              "turned": lambda: made.emit("turn", "permute", (made.x,), order=[0, 2, 3, 1])}[output]()  # fmt: skip
@@ -284,7 +284,7 @@ def test_outputs_that_are_the_input(output: str) -> None:
 @pytest.mark.parametrize("form", ["signed", "unsigned"])
 @pytest.mark.parametrize("low", [0, -32768, -8])
 def test_weights_of_every_width(form: str, low: int) -> None:
-    needs("gcc")
+    needs.programs("gcc")
     made = Hand((9, 2, 2), low, {0: 255, -32768: 32767, -8: 7}[low])
     layers = [made.conv(made.x, 2, (2, 2), bits, form) for bits in range(1, 17 - (form == "unsigned"))]
     flat = made.emit("cat", "concat", made.together(layers), dim=1)
@@ -293,7 +293,7 @@ def test_weights_of_every_width(form: str, low: int) -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_networks(seed: int) -> None:
-    needs("gcc")
+    needs.programs("gcc")
     assert mismatches(net(seed)) == 0
     assert mismatches(net(seed, curved=True)) == 0
 
@@ -302,21 +302,21 @@ def test_networks(seed: int) -> None:
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("seed", range(6, 46, 10))
 def test_more_networks(seed: int, compiler: str) -> None:
-    needs(compiler)
+    needs.programs(compiler)
     for each in range(seed, seed + (10 if compiler == "gcc" else 4)):
         assert mismatches(net(each), compiler=compiler, flags=CAREFUL if compiler == "gcc" else ()) == 0
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_chances(seed: int) -> None:
-    needs("gcc")
+    needs.programs("gcc")
     assert mismatches(chance(seed)) == 0
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10, 70, 30))
 def test_more_chances(seed: int) -> None:
-    needs("gcc")
+    needs.programs("gcc")
     assert [each for each in range(seed, seed + 30) if mismatches(chance(each))] == []
 
 
