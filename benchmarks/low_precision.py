@@ -2,8 +2,9 @@
 
     python benchmarks/low_precision.py [--no-peers] [FLOATS] [ROUNDS]
 
-Times over `copy_` between equal buffers, one thread, for each format: picojoule's kernel into a given buffer, as
-`copy_` writes, and into fresh memory, which costs more than the work; and the peers' shortest way from float32 to the
+Times over `copy_` between equal buffers, one thread, for each format: `Format.quantize` of rows of 4096 into a given
+buffer, as `copy_` writes, and into fresh memory, which costs more than the work; of blocks that of as many floats of
+images [n, 256, 32, 32] too, where the numbers of a block lie apart; and the peers' shortest way from float32 to the
 format and back, always into fresh memory, in the environment that is made for them: torch's own types, ml_dtypes,
 torchao's MX and NF4 conversions, bitsandbytes' NF4. It says where a goal is missed, and exits with 1.
 """
@@ -18,14 +19,14 @@ from torch import Tensor
 
 GOALS = {"e4m3": 1.4, "e5m2": 1.2, "e2m1": 1.6, "nf4/64": 4.0}
 """Times over a copy; those of the other formats are only shown."""
-MINIFLOATS = {"e4m3": (3, -6, 448.0), "e5m2": (2, -14, 57344.0), "e2m1": (1, 0, 6.0), "fp16": (10, -14, 65504.0)}
+ROW, IMAGE = 4096, (256, 32, 32)
 Builder = Callable[[], Callable[[], object]]
 
 
 def main(size: int = 16 << 20, rounds: int = 40) -> bool:
     """Print the ratios; whether all goals are met."""
     torch.set_num_threads(1)
-    x = torch.randn(size, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(size // ROW, ROW, generator=torch.Generator().manual_seed(0))
     out = torch.zeros_like(x)
     print(machine())
     missed = []
@@ -45,42 +46,29 @@ def main(size: int = 16 << 20, rounds: int = 40) -> bool:
 def contenders(x: Tensor, out: Tensor) -> dict[str, dict[str, Builder]]:
     """By format who rounds x to it; each is made when its package is there."""
     from picojoule.formats import parse
-    from picojoule.kernels.block import Floats, Scales, maxima, round_in_blocks
-    from picojoule.kernels.minifloat import round_to_minifloat
-    from picojoule.kernels.table import Table
 
-    def floats(name: str) -> dict[str, Builder]:
-        return {
-            "picojoule": lambda: lambda: round_to_minifloat(x, *MINIFLOATS[name], out=out),
-            "picojoule, into fresh memory": lambda: lambda: round_to_minifloat(x, *MINIFLOATS[name]),
+    def ours(name: str) -> dict[str, Builder]:
+        format, images = parse(name), x.view(-1, *IMAGE)
+        found: dict[str, Builder] = {
+            "picojoule": lambda: lambda: format.quantize(x, out=out),
+            "picojoule, into fresh memory": lambda: lambda: format.quantize(x),
         }
+        if format.with_scales:
+            found["picojoule, images"] = lambda: lambda: format.quantize(images, out=out.view_as(images))
+        return found
 
-    nf4 = Table(parse("nf4").grid().tolist())
-    e2m1, e4m3 = Floats(*MINIFLOATS["e2m1"]), Floats(*MINIFLOATS["e4m3"])
-
-    def nvfp4() -> Tensor:
-        scales = round_to_minifloat(maxima(x, 16).div_(6.0), *e4m3)
-        return round_in_blocks(x, 16, scales, e2m1, out)
-
-    def blocks(length: int, scales: Scales, members: Floats | Table) -> dict[str, Builder]:
-        return {
-            "picojoule": lambda: lambda: round_in_blocks(x, length, scales, members, out),
-            "picojoule, into fresh memory": lambda: lambda: round_in_blocks(x, length, scales, members),
-        }
-
-    return {
-        "e4m3": floats("e4m3") | _through_types(x, "float8_e4m3fn"),
-        "e5m2": floats("e5m2") | _through_types(x, "float8_e5m2"),
-        "e2m1": floats("e2m1") | {"torchao": lambda: _torchao_e2m1(x)} | _through_types(x, "float4_e2m1fn"),
-        "fp16": floats("fp16") | _through_types(x, "float16"),
-        "nf4/64": blocks(64, Scales(), nf4)
-        | {"bitsandbytes": lambda: _bitsandbytes(x), "torchao": lambda: _torchao_nf4(x)},
-        "e2m1/32:e8m0": blocks(32, Scales(4.0, powers=True), e2m1)
-        | {"torchao": lambda: _torchao_mx(x, "float4_e2m1fn_x2")},
-        "e4m3/32:e8m0": blocks(32, Scales(256.0, powers=True), e4m3)
-        | {"torchao": lambda: _torchao_mx(x, "float8_e4m3fn")},
-        "e2m1/16:e4m3": {"picojoule": lambda: nvfp4},
+    peers: dict[str, dict[str, Builder]] = {
+        "e4m3": _through_types(x, "float8_e4m3fn"),
+        "e5m2": _through_types(x, "float8_e5m2"),
+        "e2m1": {"torchao": lambda: _torchao_e2m1(x)} | _through_types(x, "float4_e2m1fn"),
+        "fp16": _through_types(x, "float16"),
+        "nf4/64": {"bitsandbytes": lambda: _bitsandbytes(x), "torchao": lambda: _torchao_nf4(x)},
+        "nf4/64:u8": {},
+        "e2m1/32:e8m0": {"torchao": lambda: _torchao_mx(x, "float4_e2m1fn_x2")},
+        "e4m3/32:e8m0": {"torchao": lambda: _torchao_mx(x, "float8_e4m3fn")},
+        "e2m1/16:e4m3": {},
     }
+    return {name: ours(name) | theirs for name, theirs in peers.items()}
 
 
 def _through_types(x: Tensor, name: str) -> dict[str, Builder]:

@@ -21,7 +21,7 @@ from picojoule.errors import UnreachableFloorError
 from picojoule.evaluate import Floor, IncrementalEvaluator, PlainEvaluator
 from picojoule.formats import Float32, Format
 from picojoule.plan import Plan
-from picojoule.search import Problem, fixed_point_ladders
+from picojoule.search import Problem, formats_of, ladders_of
 from picojoule.search.greedy import Greedy
 
 
@@ -68,7 +68,7 @@ def timed(
     """One sweep from 16 bits, calibration not counted."""
     calibration = Calibration.of(given.network, given.splits.calibration.x, Settings("max"))
     signed = {site: calibration.signed(site) for site in given.network.sites}
-    ladders = fixed_point_ladders(signed, (1, 16))
+    ladders = ladders_of(signed, formats_of(("fixed",), (1, 16)))
     begun = time.perf_counter()
     kind = IncrementalEvaluator if sweep is fast_greedy else PlainEvaluator
     how = {"hardest_first": True} if sweep is fast_greedy else {}

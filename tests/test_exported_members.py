@@ -27,6 +27,7 @@ EXPECTED = [
     "UnreachableFloorError",
     "calibrate",
     "capture",
+    "cluster",
     "energy",
     "explore",
     "format",

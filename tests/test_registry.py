@@ -77,11 +77,11 @@ def test_every_concrete_class_of_a_room_is_found_once_where_it_is_defined(room: 
 def test_entry_points_come_after_the_rooms_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed(tmp_path, monkeypatch, "[picojoule.formats]\nours = a_strangers_format:Ours\n")
     assert [family.__name__ for family in formats.families()] == [
-        "Binary", "Block", "Fixed", "Float32", "Minifloat", "Normal", "Ternary", "Ours",
+        "Block", "Fixed", "Float32", "Lut", "Minifloat", "Normal", "Binary", "Ternary", "Ours",
     ]  # fmt: skip
     assert str(formats.parse("ours")) == "ours"
     assert formats.parse("fixed4") == Fixed(4)
-    with pytest.raises(FormatError, match=r"known are binary, .*, fixed1\.\.fixed16, .*ours$"):
+    with pytest.raises(FormatError, match=r"known are e2m1/32:e8m0, .*, fixed1\.\.fixed16, .*ours$"):
         formats.parse("theirs")
 
 

@@ -16,6 +16,7 @@ from picojoule.errors import InputError, PicojouleError, UnreachableFloorError
 from picojoule.evaluate import Accuracy
 from picojoule.formats import Format
 from picojoule.formats import parse as format
+from picojoule.jobs.clustering.cluster import cluster
 from picojoule.jobs.explore import explore
 from picojoule.jobs.search import search
 from picojoule.jobs.train import train
@@ -46,6 +47,7 @@ __all__ = [
     "UnreachableFloorError",
     "calibrate",
     "capture",
+    "cluster",
     "energy",
     "explore",
     "format",

@@ -9,10 +9,11 @@ from tests.plan.networks import forked
 from torch import Tensor, nn
 
 from picojoule.calibration import Calibration, Range, Settings, calibrate, observe
+from picojoule.calibration.kmeans import codebook
 from picojoule.calibration.observers import covering
 from picojoule.calibration.statistics import SAMPLE
 from picojoule.errors import CaptureError, FormatError, InputError, PlanError
-from picojoule.formats import parse
+from picojoule.formats import Lut, parse
 from picojoule.network import capture
 from picojoule.plan import Plan
 
@@ -210,3 +211,102 @@ def test_plans_and_samples_that_cannot_be_used(x: Tensor) -> None:
 def test_no_samples_for_a_captured_network() -> None:
     with pytest.raises(InputError, match=r"^there are no calibration samples; give at least one$"):
         calibrate(forked()[1], torch.zeros(0, 1, 4, 4))
+
+
+class TestCodebooks:
+    """Sites at `lut<k>`: k-means finds the numbers and the exponent, whatever else was asked for."""
+
+    @pytest.mark.parametrize("observer", ["max", "mse"])
+    @pytest.mark.parametrize("granularity", ["network", "layer", "channel"])
+    def test_every_site_has_one_table_of_its_own(self, granularity: str, observer: str, x: Tensor) -> None:
+        model, network = forked()
+        ranges = calibrate(network, x, "lut8", observer, granularity)
+        assert ranges == calibrate(network, x, "lut8")
+        with torch.no_grad():
+            tensors = {"left.weights": model.left.weight, "left.inputs": model.stem(x).relu()}
+        for name, found in ranges.sites.items():
+            assert len(found.exponents) == 1
+            assert len(found.members) == 8
+            if name in tensors:
+                book = codebook(tensors[name], Lut(8), found.signed)
+                if "weights" in name:
+                    assert (found.exponents, found.members) == ((book.exponent,), book.members)
+                else:  # the extremes are kept once more
+                    assert found.exponents == (book.exponent,)
+                    assert found.members == pytest.approx(book.members, abs=0.01)
+
+    def test_what_is_never_negative_has_numbers_of_an_unsigned_table(self, x: Tensor) -> None:
+        model, _ = forked()
+        network = capture(model, x[:1])
+        auto, always = (calibrate(network, x, "lut4", signed=signed).sites for signed in ("auto", "always"))
+        assert (auto["left.inputs"].signed, always["left.inputs"].signed) == (False, True)
+        assert auto["left.weights"] == always["left.weights"]
+        for found, step in ((auto, 2.0**-16), (always, 2.0**-15)):
+            assert found["left.inputs"].members[0] >= 0
+            assert all(member % step == 0 for member in found["left.inputs"].members)
+        assert any(member % 2.0**-15 for member in auto["left.inputs"].members)
+
+    def test_others_share_their_exponents_as_if_the_codebooks_were_not_there(self, x: Tensor) -> None:
+        _, network = forked()
+        plan = Plan.parse({"*": "fixed4", "fc.*": "lut16", "right.weights": "lut4"}).expand(network)
+        rest = Plan.parse({"*": "fixed4", "fc.*": "float32", "right.weights": "float32"}).expand(network)
+        mixed, alone = (calibrate(network, x, each, granularity="network").sites for each in (plan, rest))
+        for name, format in plan.formats.items():
+            if format.fitted:
+                assert mixed[name] == calibrate(network, x, str(format)).sites[name]
+            else:
+                assert mixed[name] == alone[name]
+
+    def test_biases_are_shifted_by_what_clusters_get_wrong(self, x: Tensor) -> None:
+        model, network = forked()
+        found = calibrate(network, x, "lut2", prepare="bias").sites["left.weights"]
+        weights, inputs = model.left.weight.detach().double(), model.stem(x).relu().detach().double()
+        rounded = gathered(weights, found.members, found.exponents[0])
+        wrong = torch.nn.functional.conv2d(inputs, weights - rounded, padding=1).mean((0, 2, 3))
+        torch.testing.assert_close(torch.tensor(found.shift, dtype=torch.float64), wrong, rtol=1e-5, atol=1e-8)
+        assert len(found.members) == 2
+
+    def test_zeros_of_weights_are_exact(self, x: Tensor) -> None:
+        model, _ = forked()
+        with torch.no_grad():
+            model.left.weight[1] = 0
+        network = capture(model, x[:1])
+        calibration = Calibration.of(network, x)
+        for name, weights in (("left.weights", model.left.weight), ("right.weights", model.right.weight)):
+            found = calibration.ranges(Plan.uniform(network, "lut4")).sites[name]
+            rounded = gathered(weights.detach(), found.members, found.exponents[0])
+            assert calibration.zeros(name, parse("lut4")) == float((rounded == 0).double().mean())
+            assert bool((rounded == 0).any()) is (name == "left.weights")
+        inputs = model.stem(x).relu()
+        expected = float((inputs == 0).float().mean())
+        assert calibration.zeros("left.inputs", parse("lut16")) == pytest.approx(expected, abs=0.01)
+
+    def test_exponents_that_are_given_leave_codebooks_alone(self, x: Tensor) -> None:
+        _, network = forked()
+        calibration = Calibration.of(network, x)
+        given = calibration.with_exponents(
+            {("left.weights", parse("lut4")): (7,), ("left.inputs", parse("lut4")): (9,)}
+        )
+        plan = Plan.uniform(network, "lut4")
+        assert given.ranges(plan) == calibration.ranges(plan)
+        assert (
+            given.exponents("left.weights", parse("lut4")) == calibration.ranges(plan).sites["left.weights"].exponents
+        )
+
+    def test_the_most_clusters_of_few_weights_are_the_weights(self, x: Tensor) -> None:
+        model, network = forked()
+        found = calibrate(network, x, "lut256").sites["right.weights"]
+        weights = model.right.weight.detach().double().flatten()
+        assert len(found.members) == weights.numel() == 9
+        torch.testing.assert_close(
+            torch.tensor(found.members, dtype=torch.float64) * 2.0 ** found.exponents[0],
+            weights.sort().values,
+            rtol=0,
+            atol=2.0 ** (found.exponents[0] - 16),
+        )
+
+
+def gathered(x: Tensor, members: tuple[float, ...], exponent: int) -> Tensor:
+    """Of each number the nearest of the table, by distances."""
+    table = torch.tensor(members, dtype=torch.float64) * 2.0**exponent
+    return table[(x.double()[..., None] - table).abs().argmin(-1)]

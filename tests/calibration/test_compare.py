@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from picojoule.calibration import Comparison, compare
+from picojoule.calibration import Comparison, compare, kmeans
 from picojoule.errors import DataError, InputError
 from picojoule.formats import Format, parse
 
@@ -43,6 +43,18 @@ def test_the_best_comes_first_and_each_once() -> None:
     assert order(compare(formats, TENSORS)) == ["float32", "fixed8", "e4m3", "nf4", "fixed2"]
     exact = {"signs": normal(4, 4).sign()}
     assert order(compare(map(parse, ("fixed8", "ternary", "binary")), exact)) == ["binary", "ternary", "fixed8"]
+
+
+def test_a_codebook_is_of_each_tensors_own_clusters() -> None:
+    book, eight = compare(map(parse, ("fixed3", "lut8")), TENSORS)
+    assert (str(book.format), str(eight.format)) == ("lut8", "fixed3")
+    for name in ("a", "b"):
+        lost = kmeans.inertia(TENSORS[name], kmeans.fit(TENSORS[name], 8))
+        wanted = math.sqrt(lost / float(TENSORS[name].double().square().sum()))
+        assert book.tensors[name] == pytest.approx(wanted, rel=1e-4)  # the table rounds to 16 bits
+    assert book.stored_bits == (3 * 470 + 2 * 8 * 16) / 470
+    (exact,) = compare([parse("lut256")], {"x": torch.arange(12.0).reshape(3, 4) - 3})
+    assert 0 < exact.error < 2**-15  # 8 is 1 on the scale of 2^3, where signed tables end below
 
 
 def test_half_precision_is_read_and_what_is_never_negative_is_unsigned() -> None:

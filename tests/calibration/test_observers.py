@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.formats.oracle import quantize_array
 
 from picojoule.calibration import OBSERVERS, Statistics, calibrate
-from picojoule.calibration.observers import covering
+from picojoule.calibration.observers import covering, least_squares
 from picojoule.formats import Float32, parse
 from picojoule.network import capture
 
@@ -179,3 +179,17 @@ def test_mse_takes_the_best_exponent_for_any_grid(text: str) -> None:
         for e in range(-12, 8)
     }
     assert errors[chosen] == min(errors.values())
+
+
+@pytest.mark.parametrize("merged", [True, False])
+def test_blocks_with_short_scales_are_those_of_the_tensor(merged: bool) -> None:
+    """Six channels of three positions: blocks of two channels, of which no two neighbours in memory are in one."""
+    x = torch.randn(4, 6, 3, generator=torch.Generator().manual_seed(0)) * 2.0 ** torch.arange(0, 12, 2).reshape(6, 1)
+    format = parse("e2m1/2:e4m3")
+    statistics = Statistics.of(x).merged() if merged else Statistics.of(x)
+    found = least_squares(statistics, format, True)
+    tops = torch.tensor([covering(largest, 2688.0) for largest in statistics.largest.tolist()])
+    for tried in [tops + 1 - step for step in range(12)]:
+        lost = [(format.quantize(x, e.reshape(-1, 1, 1)).double() - x).square() for e in (torch.tensor(found), tried)]
+        one, other = (each.reshape(len(found), -1).sum(1) for each in lost)
+        assert bool((one <= other * (1 + 1e-12)).all())

@@ -17,20 +17,31 @@ quietly = settings(max_examples=200, deadline=None, derandomize=True, database=N
 DOCUMENT = (
     b'{"picojoule": "ranges", "version": 2, "input_shape": [1, 28, 28], "sites": '
     b'{"a.inputs": {"exponents": [3], "signed": false}, "a.weights": {"exponents": [-1, 96, -96], "signed": true, '
-    b'"shift": [0.5, -1e-20, 0.0]}}}'
+    b'"shift": [0.5, -1e-20, 0.0]}, "b.weights": {"exponents": [-2], "signed": true, "members": [-1.0, 0.0, 0.75]}}}'
 )
 READ = Ranges(
-    {"a.inputs": Range((3,), False), "a.weights": Range((-1, 96, -96), True, (0.5, -1e-20, 0.0))}, (1, 28, 28)
+    {
+        "a.inputs": Range((3,), False),
+        "a.weights": Range((-1, 96, -96), True, (0.5, -1e-20, 0.0)),
+        "b.weights": Range((-2,), True, members=(-1.0, 0.0, 0.75)),
+    },
+    (1, 28, 28),
 )
 
 SHIFT = "{0}: 'a.weights': key 'shift' must be finite numbers, one for each output channel"
+MEMBERS = "{0}: 'b.weights': key 'members' must be up to 256 numbers from -1 to 1, ascending, with one exponent"
 
 exponents = st.lists(st.integers(-96, 96), min_size=1, max_size=4).map(tuple)
 shifts = st.lists(st.floats(-1e150, 1e150), max_size=4).map(tuple)
 names = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=6)
+tables = st.lists(st.floats(-1, 1), max_size=9, unique=True).map(sorted).map(tuple)
+sites = st.one_of(
+    st.builds(Range, exponents, st.booleans(), shifts),
+    st.builds(Range, st.tuples(st.integers(-96, 96)), st.booleans(), shifts, tables),
+)
 many_ranges = st.builds(
     Ranges,
-    st.dictionaries(names, st.builds(Range, exponents, st.booleans(), shifts), max_size=4),
+    st.dictionaries(names, sites, max_size=4),
     st.lists(st.integers(1, 9), max_size=3).map(tuple),
 )
 
@@ -87,6 +98,15 @@ def test_a_saved_file_is_the_text(tmp_path: Path) -> None:
         ("[0.5, ", "[true, ", SHIFT),
         ("[0.5, ", '["1", ', SHIFT),
         ("[0.5, -1e-20, 0.0]", "0.5", "{0}: 'a.weights': key 'shift' is 0.5, expected a list"),
+        ("[-1.0, 0.0, 0.75]", "[0.0, -1.0, 0.75]", MEMBERS),
+        ("[-1.0, 0.0, 0.75]", "[0.0, 0.0, 0.75]", MEMBERS),
+        ("[-1.0, 0.0, 0.75]", "[-1.5, 0.0, 0.75]", MEMBERS),
+        ("[-1.0, 0.0, 0.75]", "[-1.0, true]", MEMBERS),
+        ("[-1.0, 0.0, 0.75]", '["-1", 0.0]', MEMBERS),
+        ("[-1.0, 0.0, 0.75]", str([k / 512 for k in range(257)]), MEMBERS),
+        ("[-2]", "[-2, -3]", MEMBERS),
+        ("[-1.0, 0.0, 0.75]", "0.5", "{0}: 'b.weights': key 'members' is 0.5, expected a list"),
+        ("[-1.0, 0.0, 0.75]", "[NaN]", "{0} is not a valid ranges: NaN is not a JSON number"),
         ('"a.weights"', '"a.inputs"', "{0} is not a valid ranges: duplicate key 'a.inputs'"),
         ("[1, 28, 28]", "[1, 0]", "{0}: key 'input_shape' is [1, 0], expected sizes such as [1, 28, 28]"),
         ("[1, 28, 28]", "[1.5]", "{0}: key 'input_shape' is [1.5], expected sizes such as [1, 28, 28]"),
@@ -117,4 +137,5 @@ def test_the_text_is_plain() -> None:
     table = json.loads(READ.to_json())
     assert list(table) == ["picojoule", "version", "input_shape", "sites"]
     assert table["sites"]["a.inputs"] == {"exponents": [3], "signed": False}
+    assert table["sites"]["b.weights"] == {"exponents": [-2], "signed": True, "members": [-1.0, 0.0, 0.75]}
     assert table["sites"]["a.weights"] == {"exponents": [-1, 96, -96], "signed": True, "shift": [0.5, -1e-20, 0.0]}

@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -251,6 +252,16 @@ class TestReference:
         assert (single["relative_error"], single["least_subnormal"]) == (2**-24, 2**-149)
         assert json.loads(run("formats", "fixed16", "--json").out)["signed"] is None
         assert {each["formats"] for each in json.loads(run("formats", "--json").out)} >= {"binary", "fixed1..fixed16"}
+
+    def test_formats_are_drawn(self, run: Run, tmp_path: Path) -> None:
+        names = ("e2m1", "nf4/64", "float<2,1,bias=0>")
+        assert run("formats", "--compare", *names, "--svg", tmp_path / "drawn.svg").code == 0
+        rows = ElementTree.parse(tmp_path / "drawn.svg").findall("{*}g")
+        assert [row.findtext("{*}text") for row in rows] == list(names)
+        ticks = [row.findall("{*}path")[1].get("d", "").count("M") for row in rows]
+        assert ticks == [15, 16, 15]
+        assert run("formats", "e2m1", "--svg", tmp_path / "one.svg").code == 0
+        assert len(ElementTree.parse(tmp_path / "one.svg").findall("{*}g")) == 1
 
     def test_formats_are_ranked_on_real_tensors(self, run: Run, tmp_path: Path) -> None:
         weights = {"fc": torch.randn(32, 64, generator=torch.Generator().manual_seed(0)), "bias": torch.ones(9)}

@@ -51,6 +51,14 @@ def test_what_does_not_fit_into_bytes(text: str, exponents: tuple[int, ...]) -> 
     assert grid_of(Choice(parse(text), Range(exponents, signed=True))) is None
 
 
+def test_a_codebook_goes_by_its_own_rule_even_where_its_steps_are_equal() -> None:
+    """Of members 2 and 3 steps from zero, the one midway goes to the greater, and not to the even."""
+    book = parse("lut2").with_members((0.5, 0.75))
+    choice = Choice(book, Range((0,), False, (), (0.5, 0.75)))
+    assert choice.quantize(torch.tensor([0.625])).tolist() == [0.75]
+    assert grid_of(choice) is None
+
+
 def test_moving_elements_moves_bytes() -> None:
     codes = Codes(torch.arange(6, dtype=torch.uint8).reshape(2, 3), 0.5, 2)
     assert torch.equal(codes.moved(torch.t).values(), codes.values().t())

@@ -14,7 +14,7 @@ from picojoule.network import NetworkModule
 from picojoule.plan import Plan
 from picojoule.quantize import quantize
 
-TEXTS = ("float32", "fixed16", "fixed8", "fixed5", "fixed3", "fixed2", "binary")
+TEXTS = ("float32", "fixed16", "fixed8", "fixed5", "fixed3", "fixed2", "binary", "lut16", "lut4:fp16")
 
 
 @pytest.fixture(autouse=True)

@@ -1,12 +1,14 @@
 """Block formats: their laws, bits that are published, and values worked by hand."""
 
 import math
+from itertools import product
 
 import ml_dtypes
 import numpy as np
 import pytest
 import torch
 from tests.contracts.blocks import BlockLaws, numbers
+from tests.kernels.paths import PATHS, bits, taking
 
 from picojoule.errors import FormatError
 from picojoule.formats import parse
@@ -24,10 +26,31 @@ class TestCompiled(BlockLaws):
     texts = ("e2m1/32:e8m0", "e4m3/16", "e2m1/16:e4m3", "nf4/3:u8", "fixed8/32:e8m0")
 
 
+@pytest.mark.parametrize("text", TestCompiled.texts)
+def test_both_paths_give_the_same_bits(text: str) -> None:
+    for shape, dtype in product([(7, 130), (3, 70, 5, 5), (90,)], [torch.float32, torch.float64]):
+        x = numbers(*shape, dtype=dtype) * 2.0 ** torch.linspace(-140, 120, math.prod(shape)).reshape(shape).to(dtype)
+        x.view(-1)[::17], x.view(-1)[40], x.view(-1)[60] = -0.0, math.nan, -math.inf
+        for exponent, signed in ((0, True), (-3, False)):
+            found = []
+            for path in PATHS:
+                with taking(path):
+                    found.append(bits(parse(text).quantize(x, exponent, signed)))
+            assert torch.equal(*found)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_types_are_rounded_in_float32(dtype: torch.dtype) -> None:
+    x = numbers(3, 70).to(dtype)
+    for text in BlockLaws.texts:
+        found = parse(text).quantize(x, out=torch.empty_like(x))
+        assert torch.equal(found, parse(text).quantize(x.float()).to(dtype))
+
+
 def test_bits_in_storage_are_those_published() -> None:
     published = {"e2m1/32:e8m0": 4.25, "e4m3/32:e8m0": 8.25, "e2m1/16:e4m3": 4.5, "nf4/64": 4.5, "nf4/64:u8": 4.127}
-    for text, bits in published.items():
-        assert round(parse(text).stored_bits, 3) == bits
+    for text, stored in published.items():
+        assert round(parse(text).stored_bits, 3) == stored
 
 
 def test_mxfp4_as_its_standard_defines_it() -> None:

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from picojoule.errors import FormatError
-from picojoule.formats import Binary, Block, Fixed, Float32, Format, Minifloat, Normal, Ternary, families, parse
+from picojoule.formats import Binary, Block, Fixed, Float32, Format, Lut, Minifloat, Normal, Ternary, families, parse
 
 KNOWN = "known are "
 
@@ -20,9 +20,9 @@ def test_each_example_is_canonical(text: str) -> None:
 
 
 def test_every_family_is_at_hand() -> None:
-    assert families() == (Binary, Block, Fixed, Float32, Minifloat, Normal, Ternary)
+    assert families() == (Block, Fixed, Float32, Lut, Minifloat, Normal, Binary, Ternary)
     assert [family.family for family in families() if family is not Block] == [
-        "fixed", "fixed", "float", "float", "codebook", "fixed",
+        "fixed", "float", "codebook", "float", "codebook", "fixed", "fixed",
     ]  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def test_what_comes_nearest_is_named() -> None:
     for text, name in near.items():
         with pytest.raises(FormatError, match=f"; nearest are .*{name}"):
             parse(text)
-    with pytest.raises(FormatError, match=r"fixed1\.\.fixed16, float32, fp16, bf16, .*, nf2\.\.nf8, ternary$"):
+    with pytest.raises(FormatError, match=r"fixed1\.\.fixed16, float32, lut2, .*, nf2\.\.nf8, binary, ternary$"):
         parse("qqqqqqqq")
 
 

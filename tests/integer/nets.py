@@ -196,12 +196,16 @@ KINDS: list[Kind] = [
 CURVES: list[Kind] = [curve, curve, curve, curve, conv, residual, maximum]
 NARROW = ("binary", *(f"fixed{bits}" for bits in range(1, 9)))
 """Formats whose sums in a small network are of less than 24 bits."""
+CODED = ("e2m1", "e3m0", "e3m2", "e2m3", "float<2,1,bias=0>", "ternary", "fixed4", "e2m1/32:e8m0", "e3m0/2:e8m0",
+         "fixed3/2:e8m0")  # fmt: skip
+"""Formats of weights, most of which are stored as codes."""
 ENDS: list[Callable[[Random, Tensor], Step]] = [flat, mean, mean_alone, adaptive, rows, lines]
 
 
 @cache
-def case(seed: int, formats: tuple[str, ...] = FORMATS, curved: bool = False) -> Case:
-    """A random network, at a format of its own for each site, with ranges of any kind; perhaps with curves in it."""
+def case(seed: int, formats: tuple[str, ...] = FORMATS, curved: bool = False, weights: tuple[str, ...] = ()) -> Case:
+    """A random network, at a format of its own for each site, with ranges of any kind; perhaps with curves in it, and
+    with formats for weights alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         chance = random.Random(seed)
@@ -209,7 +213,8 @@ def case(seed: int, formats: tuple[str, ...] = FORMATS, curved: bool = False) ->
         if chance.random() < 0.4:
             x = x.abs()
         network = capture(Random(seed, CURVES if curved else KINDS).eval(), x[:1])
-    plan = Plan({site: parse(chance.choice(formats)) for site in network.sites})
+    plan = Plan({name: parse(chance.choice(weights if weights and site.kind == "weights" else formats))
+                 for name, site in network.sites.items()})  # fmt: skip
     prepare = chance.choice(("none", "none", "bias"))
     settings = Settings(chance.choice(("max", "mse")), chance.choice(("layer", "channel")), "auto", prepare)
     calibration = Calibration.of(network, x, settings)

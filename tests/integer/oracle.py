@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from tests.formats import oracle as formats
 
 from picojoule.calibration import Range, Ranges
-from picojoule.formats import Binary, Fixed, Format
+from picojoule.formats import Binary, Block, Fixed, Format
 from picojoule.network import Network, Node, Ref
 from picojoule.plan import Plan
 
@@ -29,7 +30,7 @@ def fractions(x: torch.Tensor) -> Array:
 
 def run(network: Network, plan: Plan, ranges: Ranges, x: torch.Tensor) -> Array:
     """The output for one sample [...]."""
-    formats = plan.expand(network).formats
+    chosen = plan.expand(network).formats
     sites = {site.tensor: name for name, site in network.sites.items()}
     values: dict[str, Any] = {}
     for node in network.nodes:
@@ -43,7 +44,7 @@ def run(network: Network, plan: Plan, ranges: Ranges, x: torch.Tensor) -> Array:
             args = [_filled(each, values) for each in node.args]
             value = OPERATIONS[node.op.split(".")[1]](node, *args, **node.kwargs)
         if node.name in sites:
-            value = rounded(value, formats[sites[node.name]], ranges.sites[sites[node.name]])
+            value = rounded(value, chosen[sites[node.name]], ranges.sites[sites[node.name]])
         values[node.name] = value
     result: Array = values[network.output]
     return result
@@ -52,6 +53,14 @@ def run(network: Network, plan: Plan, ranges: Ranges, x: torch.Tensor) -> Array:
 def rounded(values: Array, format: Format, range: Range) -> Array:
     """Numbers at a format, with an exponent for all or for each row."""
     result = np.empty(values.shape, dtype=object)
+    if isinstance(format, Block):
+        for row, *at in np.ndindex(values.shape[:1] + values.shape[2:]):
+            for first in itertools.count(0, format.length):
+                place = (row, slice(first, first + format.length), *at)
+                if not len(block := values[place]):
+                    break
+                result[place] = _block(block, format)
+        return result
     for at in np.ndindex(values.shape):
         exponent = range.exponents[at[0] if len(range.exponents) > 1 else 0]
         result[at] = _rounded(values[at], format, exponent, range.signed)
@@ -61,10 +70,26 @@ def rounded(values: Array, format: Format, range: Range) -> Array:
 def _rounded(value: Fraction, format: Format, exponent: int, signed: bool) -> Fraction:
     if isinstance(format, Binary):
         return Fraction(2) ** exponent * (1 if value >= 0 else -1)
-    assert isinstance(format, Fixed)
+    if not isinstance(format, Fixed):
+        return formats.quantize(str(format), value, exponent, signed)
     step = Fraction(2) ** (exponent - format.bits + signed)
     low, high = (-(2 ** (format.bits - 1)), 2 ** (format.bits - 1) - 1) if signed else (0, 2**format.bits - 1)
     return step * min(max(round(value / step), low), high)  # Python rounds half to even
+
+
+def _block(values: Array, format: Block) -> list[Fraction]:
+    """A block at the power of two by which its largest magnitude has the exponent of the element's largest number."""
+    assert format.scale == "e8m0"
+    top, largest = formats.grid(str(format.element))[-1], max(map(abs, values))
+    scale = Fraction(2) ** (_exponent(largest) - _exponent(top)) if largest else Fraction(1)
+    units = (min(max(each / scale, -top), top) for each in values)
+    return [scale * formats.quantize(str(format.element), each) for each in units]
+
+
+def _exponent(number: Fraction) -> int:
+    """Of the greatest power of two that is not greater."""
+    found = number.numerator.bit_length() - number.denominator.bit_length()
+    return found if Fraction(2) ** found <= number else found - 1
 
 
 def _filled(argument: Any, values: Mapping[str, Any]) -> Any:

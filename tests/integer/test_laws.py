@@ -9,9 +9,11 @@ import torch
 from torch.nn import functional as F  # noqa: N812 (its customary name)
 
 from picojoule.errors import FileError
+from picojoule.integer.coding import Coding
 from picojoule.integer.laws import LAWS, type_of
 from picojoule.integer.laws.elements import MOST_LOOKED_UP
 from picojoule.integer.laws.layers import largest_sum
+from picojoule.integer.program import operation
 from picojoule.integer.types import LARGEST, Constant, Type
 
 ONE = Type((2, 5, 4), 0, 3, (0,))
@@ -105,6 +107,51 @@ class TestBounds:
     ) -> None:
         made = type_of(kind, args, reads, (), "here")
         assert (made.low, made.high, made.exponents, made.divisor) == expected
+
+
+class TestCodings:
+    """Whoever makes a program is held to the same as whoever loads one."""
+
+    read = Type((2,), 0, 3, (0,))
+
+    def check(self, weights: Constant, bias: Constant | None = None) -> Type:
+        return type_of("linear", {"exponents": [0]}, [self.read], [weights, bias or zeros(1)], "here")
+
+    def test_ends_of_16_bits(self) -> None:
+        table = torch.tensor([-(2**15), 2**15 - 1])
+        made = self.check(Constant.coded(table[None], Coding(table)))
+        assert (made.low, made.high) == (-3 * 2**15, 3 * (2**15 - 1))
+
+    @pytest.mark.parametrize(
+        ("values", "table", "shifts", "told"),
+        [
+            ([1, 2**15], [1, 2**15], None, "has coded weights of more than 16 bits"),
+            ([1, 2**15], [1, 2**14], [[1]], "has coded weights of more than 16 bits"),
+            ([1, 2], [*range(257)], None, "has a table of 257 numbers; 1 to 256 that rise are possible"),
+            ([1, 1], [], None, "has a table of 0 numbers"),
+            ([1, 3], [3, 1], None, "has a table of 2 numbers; 1 to 256 that rise"),
+            ([1, 4], [1, 2], None, "has weights that 1 bits and a table of 2 do not give"),
+            ([1, 4], [1, 2], [[1]], "has weights that 1 bits and a table of 2 do not give"),
+            ([2, 4], [1, 2], [[1, 1]], "has shifts [1, 2] for weights [1, 2] by 2"),
+        ],
+    )
+    def test_refusals(self, values: list[int], table: list[int], shifts: list[list[int]] | None, told: str) -> None:
+        whole = torch.tensor(table, dtype=torch.int64)
+        coding = Coding(whole, 2, torch.tensor(shifts)) if shifts else Coding(whole)
+        with pytest.raises(FileError) as caught:
+            self.check(Constant.coded(torch.tensor([values]), coding))
+        assert str(caught.value).startswith(f"here: {told}")
+
+    def test_fewer_bits_than_codes(self) -> None:
+        coding = Coding(torch.tensor([1, 2, 3]))
+        with pytest.raises(FileError, match="here: has weights that 1 bits and a table of 3 do not give"):
+            self.check(Constant(torch.tensor([[1, 2]]), 1, "unsigned", coding))
+
+    def test_of_biases(self) -> None:
+        coding = Coding(torch.tensor([0, 1]))
+        constants = {"fc.weights": stored([[1, 1]]), "fc.bias": Constant.coded(torch.tensor([1]), coding)}
+        with pytest.raises(FileError, match=r"^here: operation 'fc' has codings of what are no weights$"):
+            operation("fc", "linear", ("x",), {"exponents": [0]}, [self.read], constants, "here")
 
 
 class TestSumsOf53Bits:

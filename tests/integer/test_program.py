@@ -16,17 +16,23 @@ from tests.fuzz.mutations import damaged, examples, mutated, refused
 from tests.integer import nets
 
 from picojoule.errors import FileError, InputError
-from picojoule.integer import Interpreter, Program, lower
+from picojoule.integer import Coding, Constant, Interpreter, Program, lower
+from picojoule.integer.lowering.builder import Builder
+from picojoule.integer.packing import pack
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 
 
 TABLES = 7
 """The seed of a program with tables."""
+CODED = 9
+"""The seed of a program whose weights are codes, of blocks too."""
 
 
 @cache
 def program(seed: int = 3) -> Program:
+    if seed == CODED:
+        return lower(*nets.case(seed, nets.NARROW, weights=nets.CODED))
     return lower(*(nets.case(seed, nets.NARROW, curved=True) if seed == TABLES else nets.case(seed)))
 
 
@@ -49,7 +55,7 @@ def changed(change: Callable[[dict[str, Any]], object], of: Program) -> bytes:
     return joined(header, json.dumps(stated), data)
 
 
-@pytest.mark.parametrize("seed", [*range(4), TABLES])
+@pytest.mark.parametrize("seed", [*range(4), TABLES, CODED])
 def test_round_trips_byte_for_byte(seed: int, tmp_path: Path) -> None:
     one = program(seed)
     one.save(tmp_path / "program.safetensors")
@@ -87,7 +93,8 @@ def constant(stated: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda it: it.update(version=2), "this picojoule reads version 1 of programs"),
+        (lambda it: it.update(version=3), "this picojoule reads versions 1 and 2 of programs"),
+        (lambda it: it.update(version=2), "is of version 2, and has no codings"),
         (lambda it: it.update(version=True), "key 'version' is True, expected a whole number"),
         (lambda it: it.update(more=1), "unknown key 'more'"),
         (lambda it: it.pop("output"), "key 'output' is missing"),
@@ -120,6 +127,90 @@ def test_refusals(change: Callable[[dict[str, Any]], object], told: str) -> None
         Program.from_bytes(changed(change, program()), "'p.safetensors'")
     assert str(caught.value).startswith("'p.safetensors'")
     assert told in str(caught.value)
+
+
+def coding(stated: dict[str, Any], blocks: bool = True) -> dict[str, Any]:
+    """The constant of the first layer whose weights are codes, in blocks or not."""
+    found: dict[str, Any] = next(
+        each for each in stated["constants"].values() if "coding" in each and bool(each["coding"]["block"]) == blocks
+    )
+    return found
+
+
+def short(constant: dict[str, Any]) -> object:
+    """Take an entry from a table, so that a code has none; an entry is two bytes, as are four shifts."""
+    constant["coding"]["entries"] -= 1
+    return constant
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda it: it.update(version=1), "is of version 1, and has codings"),
+        (lambda it: coding(it)["coding"].update(entries=0), "key 'entries' is 0, expected a whole number from 1 to"),
+        (lambda it: coding(it)["coding"].update(entries=257), "key 'entries' is 257, expected a whole number from 1"),
+        (lambda it: coding(it)["coding"].update(block=-1), "key 'block' is -1, expected a whole number from 0 to"),
+        (lambda it: coding(it)["coding"].update(block=2**30), "key 'block' is 1073741824, expected a whole number"),
+        (lambda it: coding(it)["coding"].update(block=0), "bytes, and the file has others"),
+        (lambda it: coding(it)["coding"].update(more=0), "unknown key 'more'"),
+        (lambda it: coding(it)["coding"].pop("block"), "key 'block' is missing"),
+        (lambda it: coding(it).update(coding=3), "key 'coding' is 3, expected a table"),
+        (lambda it: coding(it).update(form="signed"), "has signed codes up to"),
+        (lambda it: coding(it, False).update(shape=[coding(it, False)["shape"][0]]), "codes numbers of shape"),
+        (lambda it: short(coding(it, False)), "bytes, and the file has others"),
+    ],
+)  # fmt: skip
+def test_refusals_of_codings(change: Callable[[dict[str, Any]], object], told: str) -> None:
+    with pytest.raises(FileError) as caught:
+        Program.from_bytes(changed(change, program(CODED)), "'p.safetensors'")
+    assert str(caught.value).startswith("'p.safetensors'")
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("table", "shifts", "told"),
+    [
+        ([-1, 0, 1], None, "has unsigned codes up to 3 for a table of 3"),
+        ([-1, 0, 0, 1], None, "has a table of 4 numbers; 1 to 256 that rise are possible"),
+        ([-1, 0, 9, 8], None, "has a table of 4 numbers; 1 to 256 that rise are possible"),
+        ([-1, 0, 9, 2**14], [[0], [1]], "has coded weights of more than 16 bits; give that layer fewer bits"),
+    ],
+)
+def test_codings_that_break_a_law_in_a_file(table: list[int], shifts: list[list[int]] | None, told: str) -> None:
+    """Codes 0 to 3 of a table that is not in order, or too short, or too wide once shifted."""
+    one = fc([[0, 1], [2, 3]], [-1, 0, 9, 10], shifts and [[0], [0]])
+    codes = pack(torch.tensor([0, 1, 2, 3]), 2, "unsigned")
+    bad = Coding(torch.tensor(table), 2 if shifts else 0, torch.tensor(shifts) if shifts else None)
+    header, stated, data = parts(one.to_bytes())
+    stated["constants"]["fc.weights"]["coding"]["entries"] = len(table)
+    rest = {name: each for name, each in header.items() if name not in ("fc.weights", "__metadata__")}
+    content = bytes(torch.cat([codes, bad.pack()]).numpy())
+    moved = b""
+    for name, each in rest.items():
+        begin, end = each["data_offsets"]
+        rest[name] = {**each, "data_offsets": [len(moved), len(moved) + end - begin]}
+        moved += data[begin:end]
+    places = [len(moved), len(moved) + len(content)]
+    rest["fc.weights"] = {"dtype": "U8", "shape": [len(content)], "data_offsets": places}
+    with pytest.raises(FileError) as caught:
+        Program.from_bytes(joined(rest, json.dumps(stated), moved + content), "p")
+    assert told in str(caught.value)
+
+
+def fc(codes: list[list[int]], table: list[int], shifts: list[list[int]] | None) -> Program:
+    """One dense layer of given codes."""
+    made = Builder()
+    x = made.emit("input", "input", (), shape=[len(codes[0])], low=0, high=9, exponent=0, sign=False)
+    own = Coding(torch.tensor(table), 2 if shifts else 0, torch.tensor(shifts) if shifts else None)
+    weights = Constant(own.values(torch.tensor(codes)), 2, "unsigned", own)
+    bias = Constant(torch.zeros(len(codes), dtype=torch.int64), 2, "signed")
+    return made.program(made.emit("fc", "linear", (x,), weights, bias, exponents=[0]))
+
+
+def test_codes_take_their_bits_and_the_table() -> None:
+    one = fc([[0, 1], [2, 3]], [-1, 0, 9, 10], [[1], [3]])
+    assert one.weight_bytes == 1 + 4 * 2 + 1
+    assert Interpreter(one).run(torch.tensor([[1, 9]])).tolist() == [[-2, 72 + 720]]
 
 
 def test_constants_that_belong_to_no_layer_are_refused() -> None:
@@ -165,7 +256,7 @@ def test_a_small_file_claims_no_large_memory() -> None:
         Program.from_bytes(changed(pads, program()), "p")
 
 
-@given(st.randoms(use_true_random=False), st.sampled_from([*range(4), TABLES]))
+@given(st.randoms(use_true_random=False), st.sampled_from([*range(4), TABLES, CODED]))
 @examples(60)
 def test_whatever_is_in_a_file(chance: random.Random, seed: int) -> None:
     """It loads or is refused; what loads runs, or refuses its input."""

@@ -207,23 +207,46 @@ class TestResult:
     def test_families_that_cannot_be_tried_are_left_out_by_name(self, bits: tuple[int, int], why: str) -> None:
         told: list[Progress] = []
         found = search(strategy="uniform", formats="fixed,nf", bits=bits, listener=told.append)
+        assert set(found.settings["formats"].split(",")) == {"fixed", "nf"}
         assert found.path == ()
         assert [progress.stage for progress in told if progress.remark] == [f"formats 'nf' are left out: {why}"]
 
     @pytest.mark.parametrize(
-        ("strategy", "formats", "message"),
+        ("formats", "message"),
         [
-            ("uniform", "fixed,posit", "formats 'fixed,posit' cannot be searched; give fixed, or with it float or nf"),
-            ("uniform", "float", "formats 'float' cannot be searched; give fixed, or with it float or nf"),
-            ("uniform", "", "formats '' cannot be searched"),
-            ("uniform", None, "formats None cannot be searched"),
-            ("descent", "fixed,float,nf", "strategy 'descent' does not search float and nf; choose uniform, or fixed "),
-            ("greedy", "fixed,nf", "strategy 'greedy' does not search nf; choose uniform, or fixed alone"),
+            ("fixed,posit", "family of formats 'posit' is not known; choose one of fixed, float, nf"),
+            ("flaot", "family of formats 'flaot' is not known; choose one of fixed, float, nf; nearest is float"),
+            ("fixed,", "family of formats '' is not known; choose one of fixed, float, nf"),
+            ("fixed,nf,fixed", "family of formats 'fixed' is given twice; give it once"),
+            ("", "formats '' cannot be searched; give families such as fixed,float,nf"),
+            (None, "formats None cannot be searched; give families such as fixed,float,nf"),
+            (
+                "float,nf",
+                "formats 'float' are left out: platform 'moons2017' has no figure for them; formats 'nf' are left out: "
+                "platform 'moons2017' has no figure for them; give fixed with them",
+            ),
         ],
     )
-    def test_families_that_are_refused(self, strategy: str, formats: Any, message: str) -> None:
-        with pytest.raises(InputError, match=re.escape(message)):
-            search(strategy=strategy, formats=formats)
+    def test_families_that_are_refused(self, formats: Any, message: str) -> None:
+        with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+            search(formats=formats)
+
+    @pytest.mark.parametrize("strategy", ["descent", "greedy"])
+    def test_sites_choose_among_families(self, strategy: str) -> None:
+        """Where there is no fixed point, and beside it, where it does not pay to leave it."""
+        how: dict[str, Any] = {
+            "strategy": strategy,
+            "bits": (2, 8),
+            "platform": "horowitz45",
+            "keep": 0.98,
+            "confidence": "point",
+        }
+        floats = search(formats="float", **how)
+        assert {format.family for format in floats.plan.formats.values()} == {"float"}
+        assert len(set(floats.plan.formats.values())) > 1
+        fixed, mixed = search(**how), search(formats="fixed,float,nf", **how)
+        assert all(point.energy is not None for point in (*floats.points, *fixed.points, *mixed.points))
+        assert mixed.energy.total_pj <= fixed.energy.total_pj < floats.energy.total_pj
 
     @pytest.mark.parametrize("form", ["text", "pair", "samples", "dataset", "splits"])
     def test_forms_of_data(self, form: str) -> None:

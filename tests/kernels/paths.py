@@ -19,6 +19,7 @@ def taking(path: str) -> Iterator[None]:
         with (
             mock.patch.object(compiled, "run", return_value=None),
             mock.patch.object(compiled, "at_once", return_value=False),
+            mock.patch.object(compiled, "over_blocks", return_value=False),
         ):
             yield
     else:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import product
 
 import numpy as np
 import pytest
@@ -127,6 +128,26 @@ def test_both_paths_give_the_same_bits(size: int, dtype: torch.dtype) -> None:
                 assert torch.equal(bits(out), want)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("apart", [(2,), (3, 3), (1, 50), (300,), (20, 31)])
+def test_blocks_across_rows_are_those_along_them(apart: tuple[int, ...], dtype: torch.dtype) -> None:
+    """The axis turned to be the last, and the tensor laid out anew, is what the plain path is held against."""
+    for n, size in ((1, 2), (40, 16), (40, 64), (37, 6)):
+        x = sample(9, n * math.prod(apart), dtype).reshape(9, n, *apart)
+        turned = x.movedim(1, -1).contiguous()
+        largest = maxima(x, size, axis=1)
+        assert torch.equal(bits(largest.movedim(1, -1)), bits(block.plain_maxima(turned, size)))
+        for name, scales in (*product(("e2m1", "seven"), SCALES.values()), ("forty", Scales())):
+            given = largest * 0.3 if scales is None else scales.of(largest)
+            want = bits(block.plain(turned, size, given.movedim(1, -1), members_of(name)))
+            for each in (x, x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else turned.movedim(-1, 1)):
+                found = round_in_blocks(each, size, scales or given, members_of(name), axis=1)
+                assert torch.equal(bits(found.movedim(1, -1)), want)
+                out = each.clone()
+                assert round_in_blocks(out, size, scales or given, members_of(name), out=out, axis=1) is out
+                assert torch.equal(bits(out.movedim(1, -1)), want)
+
+
 def test_the_largest_of_each_block() -> None:
     x = torch.tensor([[1.0, -3.0, math.nan, 0.5, -math.inf], [-0.0, 0.0, math.nan, math.nan, 1e-45]])
     least = torch.tensor(1e-45).item()
@@ -203,9 +224,10 @@ def test_the_loops_serve(path: str) -> None:
     if path == "compiled":
         x = torch.randn(4, 50, generator=torch.Generator().manual_seed(0))
         for name in MEMBERS:
-            assert block._compiled(x, 16, Scales(), members_of(name), torch.empty_like(x))
-        assert not block._compiled(x, 16, Scales(), Floats(23, 0, 1.0), torch.empty_like(x))
-        assert compiled.over_blocks("maxima", x, 16, torch.empty(4, 4))
+            assert block._compiled(x, 16, Scales(), members_of(name), torch.empty_like(x), 1)
+        assert not block._compiled(x, 16, Scales(), Floats(23, 0, 1.0), torch.empty_like(x), 1)
+        assert compiled.over_blocks("maxima", x, 1, 16, torch.empty(4, 4))
+        assert compiled.over_blocks("maxima", x, 0, 2, torch.empty(2, 50))
 
 
 def test_scales_that_do_not_fit_are_refused() -> None:

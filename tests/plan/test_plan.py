@@ -211,7 +211,7 @@ class TestFile:
             ((b'"picojoule": "plan", ', b""), "{origin} is not a plan: its key 'picojoule' says None"),
             (
                 (b'"binary"', b'"fixed0"'),
-                "{origin}: format 'fixed0' is not known; known are binary, ",
+                "{origin}: format 'fixed0' is not known; known are e2m1/32:e8m0, ",
             ),
             ((b'"binary"', b"8"), "{origin}: site 'fc.weights' has 8, expected a format text such as \"fixed8\""),
             ((b'"binary"', b"null"), "{origin}: site 'fc.weights' has None, expected a format text such as \"fixed8\""),

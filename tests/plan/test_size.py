@@ -240,3 +240,12 @@ def test_blocks_take_their_scales_with_them() -> None:
     assert weight_bytes(network, plan) == conv // 8 + fc // 8
     image, middle = 192 * 4 + 64 * 8, 96 * 4 + 16 * 8
     assert ram_bytes(network, plan) == (image + middle) // 8
+
+
+def test_scales_are_those_of_blocks_along_what_a_layer_multiplies_over() -> None:
+    """Five rows of eight features have two blocks of four each; along the rows there would be two for each feature."""
+    model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8))
+    network = capture(model.eval(), torch.zeros(1, 5, 8))
+    e2m1 = Plan.parse({"*": "e2m1/4:e8m0"}).expand(network)
+    assert ram_bytes(network, e2m1) == 2 * (5 * 8 * 4 + 5 * 2 * 8) // 8
+    assert weight_bytes(network, e2m1) == 2 * (8 * 8 * 4 + 8 * 2 * 8) // 8

@@ -433,3 +433,71 @@ class TestOtherFormats:
         low, high = (2 * end for end in parse(text).limits())
         assert leaf.grad is not None
         assert torch.equal(leaf.grad, ((leaf >= low) & (leaf <= high)).float())
+
+
+class Encoder(nn.Module):
+    """The dense layers of a transformer's encoder layer on rows [n, t, f], with its attention between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query, self.key, self.value, self.out = (nn.Linear(10, 10) for _ in range(4))
+        self.up, self.down = nn.Linear(10, 12), nn.Linear(12, 10)
+
+    def forward(self, x: Tensor, rounded: Callable[[str, Tensor], Tensor] = lambda site, x: x) -> Tensor:
+        x = rounded("query.inputs", x)
+        attended = torch.softmax(self.query(x) @ self.key(x).transpose(1, 2), dim=-1) @ self.value(x)
+        x = rounded("up.inputs", x + self.out(rounded("out.inputs", attended)))
+        made: Tensor = x + self.down(rounded("down.inputs", torch.relu(self.up(x))))
+        return made
+
+
+class TestBlocksOfRows:
+    """Blocks lie along what layers multiply over: of rows [n, t, f] that dense layers read, the last dimension."""
+
+    @pytest.mark.parametrize("text", ["e2m1/4:e8m0", "nf4/3", "e4m3/4:e4m3"])
+    def test_rows_of_dense_layers_are_rounded_one_by_one(self, text: str) -> None:
+        random = torch.Generator().manual_seed(1)
+        model = Encoder()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.copy_(torch.randn(parameter.shape, generator=random) / 3)
+        x = torch.randn(6, 5, 10, generator=random)
+        network = capture(model, x[:1])
+        plan = Plan.uniform(network, text)
+        ranges = calibrate(network, x, plan)
+
+        def rounded(site: str, x: Tensor) -> Tensor:
+            found = ranges.sites[site]
+            return plan.formats[site].quantize(x.reshape(-1, x.shape[-1]), found.exponents[0], found.signed).view_as(x)
+
+        by_hand = copy.deepcopy(model)
+        for name, layer in by_hand.named_children():
+            assert isinstance(layer, nn.Linear)
+            layer.weight.data = rounded(f"{name}.weights", layer.weight.data)
+        with torch.no_grad():
+            expected = by_hand(x, rounded)
+            assert torch.allclose(quantize(network, plan, ranges)(x), expected, atol=1e-5)
+            assert torch.allclose(Runner(network, lambda plan: ranges, x).outputs(plan), expected, atol=1e-5)
+        assert {site.axis for site in network.sites.values() if site.kind == "inputs"} == {-1}
+        assert network.shape("up.inputs") == (1, 10, 5)
+
+    def test_what_others_read_too_has_blocks_along_dimension_1(self) -> None:
+        class Both(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.conv, self.dense, self.turned = nn.Conv1d(3, 3, 1), nn.Linear(4, 4), nn.Linear(3, 2)
+
+            def forward(self, x: Tensor) -> Tensor:
+                y: Tensor = torch.relu(self.conv(x) + self.dense(x))
+                return self.turned(y.transpose(1, 2)).flatten(1)
+
+        network = capture(Both().eval(), torch.zeros(1, 3, 4))
+        assert {name: site.axis for name, site in network.sites.items()} == dict.fromkeys(network.sites, 1)
+        assert network.shape("conv.inputs") == (1, 3, 4)
+
+    def test_gradients_pass_whatever_the_axis(self) -> None:
+        leaf = torch.randn(2, 3, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        rounded = Quantizer(parse("e2m1/4:e8m0"), Range((0,), True), -1)(leaf)
+        assert torch.equal(rounded, parse("e2m1/4:e8m0").quantize(leaf.detach().flatten(0, 1)).view_as(leaf))
+        rounded.sum().backward()
+        assert torch.equal(leaf.grad, torch.ones_like(leaf))

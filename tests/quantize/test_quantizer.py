@@ -5,6 +5,7 @@ import importlib
 import math
 import pickle
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -195,3 +196,43 @@ def test_a_gradient_of_the_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
         outer = torch.tensor([1.0, 1.0], requires_grad=True)
         (inner,) = torch.autograd.grad(quantizer(x * 1.0, overwrite=overwrite), x, outer, create_graph=True)
         assert torch.autograd.grad(inner.sum(), outer)[0].tolist() == [1, 0]
+
+
+class TestCodebooks:
+    """Members come with the range; a state has the exponents and the sign, and leaves them alone."""
+
+    RANGE = Range((1,), True, (), (-0.5, 0.0, 0.25))
+
+    def quantizer(self) -> Quantizer:
+        return Quantizer(parse("lut4").with_members(self.RANGE.members), self.RANGE)
+
+    @pytest.mark.parametrize("dtype", DTYPES)
+    def test_it_rounds_to_the_members_and_passes_between_their_ends(self, dtype: torch.dtype) -> None:
+        x = torch.tensor([-9.0, -1.0, -0.6, 0.1, 0.3, 0.5, 0.51], dtype=dtype)
+        quantizer = self.quantizer()
+        assert quantizer(x).tolist() == [-1, -1, -1, 0, 0.5, 0.5, 0.5]
+        assert quantizer(x).dtype == dtype
+        assert gradient(quantizer, x).tolist() == [0, 4, 5, 6, 7, 8, 0]
+        assert not quantizer.rectifies
+
+    def test_state_copies_and_types(self) -> None:
+        quantizer, x = self.quantizer(), torch.linspace(-2, 2, 40)
+        again = self.quantizer()
+        again.load_state_dict(quantizer.state_dict())
+        shifted = Quantizer(quantizer.format, replace(self.RANGE, exponents=(3,)))
+        shifted.load_state_dict(quantizer.state_dict())
+        others = (
+            again,
+            shifted,
+            copy.deepcopy(quantizer),
+            pickle.loads(pickle.dumps(quantizer)),
+            self.quantizer().double(),
+        )
+        for other in others:
+            assert other.range == quantizer.range == self.RANGE
+            assert torch.equal(other(x), quantizer(x))
+
+    def test_numbers_above_zero_alone_rectify(self) -> None:
+        found = Quantizer(parse("lut2").with_members((0.25, 0.5)), Range((0,), False, (), (0.25, 0.5)))
+        assert found.rectifies
+        assert found(torch.tensor([-3.0, 0.0, 0.4])).tolist() == [0.25, 0.25, 0.5]

@@ -104,6 +104,26 @@ def uniform() -> pj.Result:
 
 
 @pytest.fixture(scope="session")
+def families() -> pj.Result:
+    """One format for all sites, of every family, and the plans of all of them."""
+    return pj.search(
+        small.trained(),
+        small.few(300),
+        keep=(0.97, 0.8),
+        strategy="uniform",
+        formats="fixed,float,nf",
+        platform="horowitz45",
+        about=ABOUT,
+    )
+
+
+@pytest.fixture(scope="session")
+def coloured(families: pj.Result) -> dict[str, Any]:
+    """The document of one run of several families."""
+    return document({"runs/families": families})
+
+
+@pytest.fixture(scope="session")
 def unreachable() -> pj.Result:
     """A floor that one bit everywhere cannot hold."""
     with pytest.raises(pj.UnreachableFloorError) as raised:

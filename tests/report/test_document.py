@@ -270,3 +270,37 @@ def test_settings_of_a_stranger_are_only_told(found: pj.Result) -> None:
 def test_several_runs_keep_their_order_and_names(found: pj.Result, tmp_path: Path) -> None:
     drawn = document({"b": found, "a": found.at(0.5)})
     assert [(run["name"], run["selected"]) for run in drawn["runs"]] == [("b", 0), ("a", 1)]
+
+
+def test_every_plan_says_its_family_and_who_is_best(families: pj.Result, coloured: dict[str, Any]) -> None:
+    run = coloured["runs"][0]
+    plans = [*families.points, *families.baselines.values()]
+    assert [point["family"] for point in run["points"][-3:]] == ["fixed", "fixed", None]
+    told = {each["numbers"]: each for each in run["path"]}
+    assert {each["family"] for each in run["path"]} == {"fixed", "float", "codebook"}
+    assert all(each["uniform"] for each in run["path"])
+    assert told["nf4 everywhere"]["family"] == told["nf4/64 everywhere"]["family"] == "codebook"
+    known = [(point.energy.total_pj, point.report.value) for point in plans if point.energy is not None]
+    known += [(each.energy_pj, each.reported.accuracy.value) for each in families.path]
+    for each in run["path"]:
+        pj_, value = each["energy_pj"], each["report"]["value"]
+        beaten = any(e <= pj_ and v >= value and (e < pj_ or v > value) for e, v in known)
+        assert each["front"] != beaten
+    assert 1 < sum(each["front"] for each in run["path"]) < len(run["path"])
+    for point in families.points:
+        assert point.keep is not None
+        holding = [each for each in families.path if families.floor(point.keep).holds(each.searched)]
+        for family, least in run["least"][point.label].items():
+            own = [each for each in holding if next(iter(each.plan.formats.values())).family == family]
+            assert least["energy_pj"] == min(each.energy_pj for each in own)
+        assert run["least"][point.label].keys() == {next(iter(each.plan.formats.values())).family for each in holding}
+
+
+def test_a_mixed_plan_is_no_uniform_one(descent: pj.Result) -> None:
+    run = document({"here": mixed(descent)})["runs"][0]
+    assert (run["points"][0]["family"], run["path"][0]["family"]) == ("float", "float")
+    assert run["points"][0]["numbers"] == "inputs e4m3; weights e2m1/32:e8m0"
+    assert not run["path"][0]["uniform"]
+    layer = run["points"][0]["layers"][0]
+    assert layer["weights"]["range"] == "its blocks' own"
+    assert layer["inputs"]["range"].startswith("±448·2^")

@@ -667,7 +667,7 @@ def test_a_name_cannot_become_a_formula_in_a_spreadsheet(reader: Reader, one: di
     assert [row["layer"] for row in rows] == ['\'=1+"a",\n2', "fc"]
 
 
-@pytest.mark.parametrize("runs", ["three", "curved"])
+@pytest.mark.parametrize("runs", ["three", "curved", "coloured"])
 @pytest.mark.parametrize("width", [390, 320])
 def test_a_phone_scrolls_down_only(reader: Reader, request: pytest.FixtureRequest, runs: str, width: int) -> None:
     long = "a_long.name_of.a_layer_in.a_deep.network.conv"
@@ -685,7 +685,7 @@ def test_a_phone_scrolls_down_only(reader: Reader, request: pytest.FixtureReques
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("runs", ["one", "three", "curved"])
+@pytest.mark.parametrize("runs", ["one", "three", "curved", "coloured"])
 def test_axe_finds_nothing(reader: Reader, request: pytest.FixtureRequest, runs: str, scheme: str) -> None:
     opened = reader.open(request.getfixturevalue(runs), scheme=scheme)
     for folded in opened.locator("summary").all():

@@ -1,5 +1,6 @@
 """The tables of the terminal have the result's own figures, whatever the result."""
 
+from dataclasses import replace
 from functools import cache
 from io import StringIO
 from typing import Any
@@ -17,6 +18,7 @@ from picojoule.cli import screen
 from picojoule.errors import UnreachableFloorError
 from picojoule.formats import parse
 from picojoule.network import Network
+from picojoule.plan import Plan
 from picojoule.report import formats, reference, tables, words
 from picojoule.search import Result
 
@@ -280,3 +282,19 @@ def test_a_terminal_of_eighty_columns_gets_whole_figures() -> None:
 def test_references_render_whole(capsys: pytest.CaptureFixture[str]) -> None:
     parts = [formats.every(), formats.one(parse("fixed16")), reference.all_platforms(), reference.platform("eyeriss")]
     assert all(len(shown(part, capsys)) > 50 for part in parts)
+
+
+def test_a_range_is_that_of_its_numbers(families: Result) -> None:
+    plan = Plan(dict.fromkeys(families.captured.sites, parse("e4m3")))
+    rows = cells(tables.layers(families.captured, replace(families.point, plan=plan, energy=None)))
+    for row, layer in zip(rows, families.captured.layers, strict=True):
+        for cell, site in ((row[3], layer.inputs), (row[6], layer.weights)):
+            (exponent,) = families.ranges.sites[site].exponents
+            assert cell == f"±448·2^{exponent}"
+
+
+def test_families_left_out_are_named(families: Result, capsys: pytest.CaptureFixture[str]) -> None:
+    line = "formats 'nf' were left out: none has 5 to 8 bits"
+    few = replace(families, settings={**families.settings, "bits": [5, 8]})
+    assert line in shown(tables.result(few), capsys).splitlines()
+    assert line not in shown(tables.result(families), capsys).splitlines()

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 import picojoule as pj
+from picojoule.calibration import Range
 from picojoule.evaluate import Accuracy, Floor, Tally
 from picojoule.formats import Fixed
+from picojoule.plan import Plan
 from picojoule.report import words
 from picojoule.search import Decision, OperatingPoint, Trial
 
@@ -155,3 +157,56 @@ def test_sites_decided_together_are_known_by_their_log(descent: pj.Result, greed
     assert all(words.together(point) for point in descent.points)
     assert not any(words.together(point) for point in greedy.points)
     assert not words.together(descent.baselines["fixed8"])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "weights", "family", "numbers"),
+    [
+        ("fixed5 fixed5", "fixed5 fixed5", "fixed", "fixed5 everywhere"),
+        ("float32 float32", "float32 float32", None, "float32 everywhere"),
+        ("e4m3 e4m3", "e2m1/32:e8m0 e4m3", "float", "inputs e4m3; weights e2m1/32:e8m0, e4m3"),
+        ("binary fixed1", "binary binary", "fixed", "inputs binary, fixed1; weights binary"),
+        ("fixed4 float32", "fixed4 fixed4", "fixed", "inputs fixed4, float32; weights fixed4"),
+        ("fixed8 nf4", "fixed4 e2m1", "mixed", "inputs nf4, fixed8; weights e2m1, fixed4"),
+    ],
+)
+def test_a_plan_is_named_by_its_numbers(
+    greedy: pj.Result, inputs: str, weights: str, family: str | None, numbers: str
+) -> None:
+    formats = {"inputs": iter(inputs.split()), "weights": iter(weights.split())}
+    plan = Plan({site.name: pj.format(next(formats[site.kind])) for site in greedy.captured.sites.values()})
+    assert (words.family(plan), words.numbers(greedy.captured, plan)) == (family, numbers)
+
+
+@pytest.mark.parametrize(
+    ("format", "exponents", "signed", "text"),
+    [
+        ("fixed4", [-1], True, "±2^-1"),
+        ("fixed4", [3], False, "<2^3"),
+        ("fixed4", [-3, 1, -2], True, "±2^-3..1"),
+        ("e4m3", [-3], True, "±448·2^-3"),
+        ("e4m3", [-3], False, "±448·2^-3"),
+        ("e2m3", [0, 2], True, "±7.5·2^0..2"),
+        ("bf16", [-90], True, "±3.3895e+38·2^-90"),
+        ("nf4", [2], False, "±2^2"),
+        ("binary", [0], False, "±2^0"),
+        ("e2m1/16:e4m3", [-9], True, "±2688·2^-9"),
+        ("e2m1/32:e8m0", [0], True, "its blocks' own"),
+        ("nf4/64", [0], True, "its blocks' own"),
+        ("float32", [0], True, ""),
+    ],
+)
+def test_a_range_reaches_as_far_as_its_numbers(format: str, exponents: list[int], signed: bool, text: str) -> None:
+    assert words.span(Range(tuple(exponents), signed), pj.format(format)) == text
+
+
+def test_families_that_could_not_be_tried_are_named(greedy: pj.Result, families: pj.Result) -> None:
+    assert words.left_out(greedy) == words.left_out(families) == []
+    moons = greedy.settings["platform_toml"]
+    asked = replace(families, settings={**families.settings, "platform_toml": moons})
+    why = "platform 'moons2017' has no figure for them"
+    assert words.left_out(asked) == [f"formats '{name}' were left out: {why}" for name in ("float", "nf")]
+    few = replace(families, settings={**families.settings, "bits": [5, 8]})
+    assert words.left_out(few) == ["formats 'nf' were left out: none has 5 to 8 bits"]
+    strange = {"platform_toml": "?", "formats": 7, "bits": [1, 8]}
+    assert words.left_out(replace(families, settings=strange)) == []

@@ -15,7 +15,7 @@ from picojoule.evaluate import Accuracy, Evaluator, IncrementalEvaluator
 from picojoule.formats import Format
 from picojoule.network import Network, capture
 from picojoule.plan import Plan
-from picojoule.search import Problem, fixed_point_ladders, measure
+from picojoule.search import Problem, formats_of, ladders_of, measure
 
 
 class Residual(nn.Module):
@@ -61,7 +61,9 @@ def calibration(name: str, observer: str = "max") -> Calibration:
 
 def ladders(calibration: Calibration, bits: tuple[int, int]) -> Mapping[str, tuple[Format, ...]]:
     """The fixed-point formats of every site."""
-    return fixed_point_ladders({site: calibration.signed(site) for site in calibration.network.sites}, bits)
+    return ladders_of(
+        {site: calibration.signed(site) for site in calibration.network.sites}, formats_of(("fixed",), bits)
+    )
 
 
 def price(network: Network) -> Callable[[Plan], float]:

@@ -9,9 +9,11 @@ import pytest
 from tests.search import nets
 from tests.search.naive import holds
 
-from picojoule.evaluate import Evaluator, Floor, Tally, Verdict
+from picojoule.energy import Platform, Sparsity, energy
+from picojoule.evaluate import Accuracy, Evaluator, Floor, Tally, Verdict
+from picojoule.formats import parse
 from picojoule.plan import Limits, Plan, ram_bytes, weight_bytes
-from picojoule.search import Problem, Step, descent
+from picojoule.search import Problem, Step, by_energy, descent, ladders_of, measure
 from picojoule.search.descent import BUDGET, WAYPOINTS, Descent
 from picojoule.search.greedy import Greedy
 
@@ -63,6 +65,56 @@ def test_of_all_81_plans_it_ends_at_the_cheapest_or_near(
         uniform = [each for each in all_plans(bits) if each[1] in {problem.rung(rung) for rung in range(3)}]
         assert problem.cost(last.plan) <= min(within(uniform, problem, floor), default=float("inf"))
     assert found >= 2
+
+
+@cache
+def mixed() -> tuple[Problem, Problem, Accuracy]:
+    """The small network with floats that cost a tenth of what they do, and without them."""
+    calibration = nets.calibration("small", "mse")
+    text = Platform.load("horowitz45").to_toml()
+    for dear, cheap in (("[1.1, 3.7]", "[0.011, 0.037]"), ("[0.4, 0.9]", "[0.04, 0.09]")):
+        assert dear in text
+        text = text.replace(dear, cheap)
+    platform, network = Platform.parse(text, "cheap floats"), calibration.network
+
+    def cost(plan: Plan) -> float:
+        return energy(network, plan, platform, Sparsity.none()).total_pj
+
+    evaluator = nets.problem("small", (1, 3), "mse")[0].evaluator
+    formats = by_energy(
+        map(parse, ("fixed4", "fixed3", "fixed2", "e3m2", "e2m1")), lambda each: cost(Plan.uniform(network, str(each)))
+    )
+    ladders = ladders_of(dict.fromkeys(network.sites, False), formats)
+    train = nets.loaded("small").train
+    assert train is not None
+    found = measure(calibration, train.x[:200], ladders, tune=False)[1]
+    problem = Problem(network, ladders, evaluator, cost, found)
+    alone = replace(problem, ladders={site: tuple(map(parse, ("fixed4", "fixed3", "fixed2"))) for site in ladders})
+    return problem, alone, evaluator.accuracy(Plan.uniform(network, "float32"))
+
+
+@pytest.mark.parametrize("confidence", [None, 0.95])
+def test_of_all_625_plans_of_two_families_it_ends_at_the_cheapest_or_near(confidence: float | None) -> None:
+    """Never above fixed point alone, at times below; which takes layers of both families."""
+    problem, alone, reference = mixed()
+    plans = [Plan(dict(zip(problem.ladders, formats, strict=True))) for formats in product(*problem.ladders.values())]
+    known = sorted(((problem.cost(p), p, problem.evaluator.tally(p)) for p in plans), key=lambda each: each[0])
+    strategy, apart, ratios, families = Descent(), Descent(), list[float](), set[frozenset[str]]()
+    for keep in KEEPS:
+        floor = Floor(keep, reference, confidence)
+        (*_, last), (*_, without) = strategy.steps(problem, floor), apart.steps(alone, floor)
+        if not last.holds:
+            assert not without.holds
+            continue
+        assert holds(problem, floor, last.plan)
+        assert problem.cost(last.plan) <= (1.02 if confidence is None else 1.15) * min(within(known, problem, floor))
+        families.add(frozenset(format.family for format in last.plan.formats.values()))
+        if without.holds:
+            ratios.append(problem.cost(last.plan) / problem.cost(without.plan))
+    assert len(ratios) >= 3
+    assert max(ratios) <= 1
+    assert min(ratios) < 0.99
+    assert any("float" in each for each in families)
 
 
 class Asked(Evaluator):

@@ -1,15 +1,17 @@
 """Energy taken apart against energy as a whole, and the path and the neighbourhood that are found with it."""
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
 from tests.search import nets
 
+from picojoule.energy import Platform, Sparsity, energy
+from picojoule.formats import parse
 from picojoule.plan import Limits, Plan, ram_bytes, weight_bytes
-from picojoule.search import Problem
-from picojoule.search.landscape import HOPELESS, REACH, Landscape, Rungs
+from picojoule.search import Problem, Sensitivities, by_energy, ladders_of
+from picojoule.search.landscape import HOPELESS, REACH, Landscape, Rungs, _front
 
 BITS = (1, 6)
 NAMES = ["small", "residual"]
@@ -55,6 +57,82 @@ def test_the_energy_of_every_move_is_exact(name: str) -> None:
                 assert land.cost(moved) - now == pytest.approx(cost, abs=1e-9 * now)
 
 
+FORMATS = ("fixed6", "fixed4", "fixed2", "e3m2", "e2m1", "e3m0", "nf4")
+
+
+def several(name: str) -> Problem:
+    """A problem of three families, noise drawn at random, on a platform that prices them."""
+    fixed, platform = problem(name), Platform.load("horowitz45")
+
+    def cost(plan: Plan) -> float:
+        return energy(fixed.network, plan, platform, Sparsity.none()).total_pj
+
+    order = by_energy(map(parse, FORMATS), lambda format: cost(Plan.uniform(fixed.network, str(format))))
+    draw, ladders = np.random.RandomState(0), ladders_of(dict.fromkeys(fixed.ladders, True), order)
+    noise = {(site, format): draw.exponential(4.0**-format.bits, 50) for site in ladders for format in order}
+    return replace(fixed, ladders=ladders, cost=cost, sensitivities=Sensitivities(draw.exponential(1, 50), noise))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_moves_between_families(name: str) -> None:
+    """To any format of another family, and so far within one; their energy is exact, mixed pairs and all."""
+    found = several(name)
+    land = Landscape(found)
+    rungs, layer = land._widest, found.network.layers[0]
+    assert set(land.at(rungs).formats.values()) == {parse("fixed6")}
+    moves, now = land._moves(rungs, 0, 1, crossing=True), land.cost(rungs)
+    reached = ("fixed6", "fixed4", "e3m2", "e2m1", "e3m0", "nf4")  # by one step: not fixed2
+    pairs = set[tuple[str, ...]]()
+    for index, cost in enumerate(moves.cost):
+        moved = land.at(moves.applied(index, rungs))
+        pair = [moved.formats[site] for site in (layer.weights, layer.inputs)]
+        assert land.cost(moves.applied(index, rungs)) - now == pytest.approx(cost, abs=1e-9 * now)
+        assert moves.crosses[index] == any(format.family != "fixed" for format in pair)
+        pairs.add(tuple(map(str, pair)))
+    assert pairs == set(product(reached, repeat=2)) - {("fixed6", "fixed6")}
+    assert not land._moves(rungs, 0, None).crosses.any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_rung_lower_stays_in_the_family(name: str) -> None:
+    land = Landscape(several(name))
+    for ladder, place in zip(land._ladders, range(len(land._widest)), strict=True):
+        below = {}
+        for rung, format in enumerate(ladder):
+            lower = land.below((*land._widest[:place], rung, *land._widest[place + 1 :]), place)
+            below[str(format)] = None if lower is None else str(ladder[lower[place]])
+        floats = [text for text in map(str, ladder) if text.startswith("e")]
+        assert below == {
+            "fixed6": "fixed4", "fixed4": "fixed2", "fixed2": None, "nf4": None,
+            **dict(zip(floats, [*floats[1:], None], strict=True)),
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize("limits", [(None, None), (0.4, None), (None, 0.4), (0.0, 0.0)], ids=str)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_path_between_families_goes_down_within_the_limits(
+    name: str, limits: tuple[float | None, float | None]
+) -> None:
+    """From each site's calmest format; each plan once, whatever the moves."""
+    found = several(name)
+    found = replace(found, limits=between(found, *limits))
+    land = Landscape(found)
+    plans = [land.at(rungs) for rungs in land.mixed_path]
+    costs = [found.cost(plan) for plan in plans]
+    assert all(after < before for before, after in pairwise(costs))
+    assert all(found.limits.excess(found.network, plan) == 0 for plan in plans)
+    assert plans
+    assert {format.family for format in land.at(land.path[0]).formats.values()} == {"fixed"}
+    for candidate in land.near(land.mixed_path[0], crossing=True):
+        assert land.cost(candidate) < costs[0]
+        assert found.limits.excess(found.network, land.at(candidate)) == 0
+
+
+def test_of_moves_between_families_those_are_worth_trying_that_no_cheaper_one_beats() -> None:
+    cost, lost = np.array([3.0, 1.0, 2.0, 2.0, 1.0, 4.0]), np.array([0.1, 0.3, 0.3, 0.2, 0.3, -1.0])
+    assert _front(cost, lost).tolist() == [True, True, False, True, False, True]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_energy_of_two_moves_is_their_sum(name: str) -> None:
     """Of layers that share nothing."""
@@ -97,13 +175,16 @@ LIMITS = [(None, None), (0.6, None), (None, 0.6), (0.4, 0.5), (0.0, None), (None
 
 
 def limited(name: str, weights: float | None, ram: float | None) -> Problem:
-    found = problem(name)
-    most, least = found.widest(), found.rung(100)
+    return problem(name, between(problem(name), weights, ram))
+
+
+def between(found: Problem, weights: float | None, ram: float | None) -> Limits:
+    """Limits so far above what the fewest bits take."""
     sizes = []
     for share, size in ((weights, weight_bytes), (ram, ram_bytes)):
-        low, high = size(found.network, least), size(found.network, most)
+        low, high = (size(found.network, plan) for plan in (found.narrowest(), found.widest()))
         sizes.append(None if share is None else round(low + share * (high - low)))
-    return problem(name, Limits(*sizes))
+    return Limits(*sizes)
 
 
 @pytest.mark.parametrize("limits", LIMITS, ids=str)

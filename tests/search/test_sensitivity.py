@@ -160,6 +160,21 @@ def test_what_is_harmless_is_not_measured_at_more_bits() -> None:
     assert heard == [True, True, heard[2], False, False] * 2
 
 
+def test_of_other_families_all_is_measured() -> None:
+    """More bits need not disturb less there; what is harmless in one family says nothing of another."""
+    x = X[margins(X @ WEIGHTS.T, (X @ WEIGHTS.T).argmax(1)) > 0.4]
+    calibration = calibrated(linear(), x)
+    alone = measure(calibration, x, ladders(calibration, "fixed16", "fixed8", "fixed4"))[1]
+    texts = ("fixed16", "bf16", "e4m3", "nf8", "fixed8", "fixed4", "nf4")
+    _, mixed = measure(calibration, x, ladders(calibration, *texts))
+    for site in calibration.network.sites:
+        for text in ("fixed16", "fixed8", "fixed4"):
+            np.testing.assert_array_equal(mixed.noise[site, parse(text)], alone.noise[site, parse(text)])
+        for text in ("bf16", "e4m3", "nf8", "nf4"):
+            only = measure(calibration, x, {site: (parse(text),)})[1]
+            np.testing.assert_array_equal(mixed.noise[site, parse(text)], only.noise[site, parse(text)])
+
+
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What runs through the network, one entry each time."""

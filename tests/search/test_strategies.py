@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import cast
@@ -16,7 +17,7 @@ from picojoule.files import Fields
 from picojoule.formats import parse
 from picojoule.network import Network
 from picojoule.plan import Plan
-from picojoule.search import Decision, Problem, Step, Trial, fixed_point_ladders, strategies
+from picojoule.search import Decision, Problem, Step, Trial, by_energy, formats_of, ladders_of, strategies
 from picojoule.search.descent import Descent
 from picojoule.search.greedy import Greedy, boundary
 from picojoule.search.uniform import Uniform
@@ -47,7 +48,7 @@ def problem(function: Callable[..., int], bits: tuple[int, int] = (1, 4)) -> Pro
     """Two layers; weights are signed and inputs are not."""
     network = cast(Network, SimpleNamespace(sites={site: SimpleNamespace(kind=site[2:]) for site in SITES}))
     signed = {site: site.endswith("weights") for site in SITES}
-    return Problem(network, fixed_point_ladders(signed, bits), Made(function), lambda plan: 0.0)
+    return Problem(network, ladders_of(signed, formats_of(("fixed",), bits)), Made(function), lambda plan: 0.0)
 
 
 def asked(problem: Problem) -> list[tuple[int, ...]]:
@@ -82,9 +83,8 @@ def mixed(rights: dict[str, int]) -> Problem:
         def tally(self, plan: Plan) -> Tally:
             return right(rights[one(plan)])
 
-    ladders = fixed_point_ladders(dict.fromkeys(SITES, True), (2, 4))
-    others = tuple(map(parse, ("e4m3", "e2m1", "nf4")))
-    return Problem(network, ladders, Told(), lambda plan: costs[one(plan)], others=others)
+    ladders = ladders_of(dict.fromkeys(SITES, True), by_energy(map(parse, costs), lambda format: costs[str(format)]))
+    return Problem(network, ladders, Told(), lambda plan: costs[one(plan)])
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def mixed(rights: dict[str, int]) -> Problem:
         ({"fixed4": 99, "fixed3": 95, "fixed2": 99, "nf4": 8}, True, "fixed2", "fixed4 fixed3 fixed2 nf4"),
         # all of them where no bits hold
         ({"fixed4": 1, "nf4": 8, "e2m1": 7, "e4m3": 99}, True, "e4m3", "fixed4 nf4 e2m1 e4m3"),
-        ({"fixed4": 1, "nf4": 8, "e2m1": 7, "e4m3": 6}, False, "fixed4", "fixed4 nf4 e2m1 e4m3"),
+        ({"fixed4": 1, "nf4": 8, "e2m1": 7, "e4m3": 6}, False, "e4m3", "fixed4 nf4 e2m1 e4m3"),
     ],
 )
 def test_uniform_takes_the_format_of_least_energy_that_holds(
@@ -118,6 +118,56 @@ def test_uniform_puts_all_formats_on_one_path_by_energy() -> None:
     expected = ["e4m3", "fixed4", "fixed3", "e2m1", "fixed2", "nf4"]
     assert [str(next(iter(plan.formats.values()))) for plan in plans] == expected
     assert Uniform().path(problem(lambda *bits: 100)) == ()
+
+
+def families(*texts: str, right_at: Callable[[tuple[str, ...]], int]) -> Problem:
+    """Two layers whose energy is 10 for each stored bit, and 100 more where a layer's operands are of two families."""
+
+    class Told(Evaluator):
+        def tally(self, plan: Plan) -> Tally:
+            return right(right_at(tuple(map(str, plan.formats.values()))))
+
+    layers = [SimpleNamespace(inputs=SITES[k], weights=SITES[k + 1]) for k in (0, 2)]
+    sites = {site: SimpleNamespace(kind=site[2:]) for site in SITES}
+    network = cast(Network, SimpleNamespace(sites=sites, layers=layers))
+
+    def cost(plan: Plan) -> float:
+        odd = sum(plan.formats[each.inputs].family != plan.formats[each.weights].family for each in layers)
+        return 100 * odd + sum(10 * format.stored_bits for format in plan.formats.values())
+
+    order = by_energy(map(parse, texts), lambda format: format.stored_bits)
+    return Problem(network, ladders_of(dict.fromkeys(SITES, True), order), Told(), cost)
+
+
+TEXTS = ("fixed8", "fixed7", "fixed6", "fixed5", "e2m3", "e2m1")
+
+
+def test_the_sweep_takes_of_other_families_what_costs_less() -> None:
+    """A layer's inputs are priced with its weights alike; its weights beside the inputs that were chosen."""
+    made = families(*TEXTS, right_at=lambda plan: 95 if set(plan[:2]) <= {"fixed8", "fixed7", "e2m3"} else 10)
+    first, ai, aw, *_, last = Greedy().steps(made, floor(90))
+    assert texts(first) == ["fixed8"] * 4
+    # fixed7 holds and fixed6 does not; of e2m3 and e2m1, which cost less, the latter fails
+    expected = (("fixed8", 95), ("fixed7", 95), ("fixed6", 10), ("fixed5", 10), ("e2m1", 10), ("e2m3", 95))
+    assert ai.decision == decision("a.inputs", "e2m3", *expected)
+    assert aw.decision == decision("a.weights", "e2m3", *expected)
+    assert texts(last) == ["e2m3", "e2m3", "e2m1", "e2m1"]
+
+
+def test_the_sweep_does_not_leave_a_family_for_one_site_alone() -> None:
+    """Fixed point at the inputs makes it dear to leave it at the weights, though the format has fewer bits."""
+    made = families(*TEXTS, right_at=lambda plan: 95 if plan[0] in ("fixed8", "fixed7") else 10)
+    steps = list(Greedy().steps(made, floor(90)))
+    assert texts(steps[-1]) == ["fixed7", "fixed5", "e2m1", "e2m1"]
+
+
+def test_the_sweep_begins_with_another_family_where_the_most_bits_fail() -> None:
+    made = families(*TEXTS, right_at=lambda plan: 95 if set(plan) <= {"e2m3", "fixed6"} and "e2m3" in plan else 10)
+    steps = list(Greedy().steps(made, floor(90)))
+    assert texts(steps[0]) == ["e2m3"] * 4
+    assert texts(steps[-1]) == ["e2m3"] * 4
+    nothing = families(*TEXTS, right_at=lambda plan: 10)
+    assert list(Greedy().steps(nothing, floor(90))) == [Step(nothing.widest(), False, None, 0)]
 
 
 def test_the_sweep_by_hand() -> None:
@@ -305,6 +355,37 @@ def test_ladders() -> None:
     assert [str(format) for format in made.ladders["a.weights"]] == ["fixed3", "fixed2", "binary"]
     assert [str(format) for format in made.ladders["a.inputs"]] == ["fixed3", "fixed2", "fixed1"]
     assert [str(format) for format in problem(lambda: 0, bits=(2, 3)).ladders["a.weights"]] == ["fixed3", "fixed2"]
+
+
+def test_formats_stand_by_energy_and_then_by_what_they_store() -> None:
+    energies = {"fixed3": 5, "fixed2": 7, "fixed1": 2, "e2m1": 6, "nf4": 5, "nf4/64": 5, "e3m0": 1, "e3m2": 9}
+    order = by_energy(map(parse, energies), lambda format: energies[str(format)])
+    assert [str(each) for each in order] == ["e3m2", "e2m1", "nf4/64", "nf4", "fixed3", "fixed2", "fixed1", "e3m0"]
+    alone = formats_of(("fixed",), (1, 3))
+    assert by_energy(alone, lambda format: -format.bits) == alone  # whatever the energy
+    found = ladders_of({"w": True, "x": False}, order)
+    assert [str(each) for each in found["w"]][-2:] == ["binary", "e3m0"]
+    assert [str(each) for each in found["x"]][-2:] == ["fixed1", "e3m0"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "bits", "widest", "narrowest"),
+    [
+        (("fixed", "float", "nf"), (1, 16), "fixed16", "binary"),
+        (("fixed", "float", "nf"), (4, 8), "fixed8", "fixed4"),
+        (("float", "nf"), (4, 8), "e4m3/32:e8m0", "e2m1"),
+        (("nf",), (4, 4), "nf4/64", "nf4"),
+    ],
+)
+def test_the_most_and_the_fewest_bits(
+    asked: tuple[str, ...], bits: tuple[int, int], widest: str, narrowest: str
+) -> None:
+    """Of several with as many fixed point comes first, then what takes most energy; by storage, not by code."""
+    formats = by_energy(formats_of(asked, bits), lambda format: format.stored_bits)
+    made = families(right_at=lambda plan: 0)
+    made = replace(made, ladders=ladders_of(dict.fromkeys(SITES, True), formats))
+    assert set(map(str, made.widest().formats.values())) == {widest}
+    assert set(map(str, made.narrowest().formats.values())) == {narrowest}
 
 
 def test_decisions_round_trip() -> None:

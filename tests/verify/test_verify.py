@@ -40,11 +40,11 @@ def with_engine(monkeypatch: pytest.MonkeyPatch, make: Callable[[Program], made.
     monkeypatch.setattr(import_module("picojoule.verify.verify"), "engines", engines)
 
 
-@pytest.mark.parametrize("seed", [0, 4, 7])
-def test_every_engine_agrees(seed: int) -> None:
+@pytest.mark.parametrize(("seed", "weights"), [(0, ()), (4, ()), (7, ()), (1, nets.CODED), (9, nets.CODED)])
+def test_every_engine_agrees(seed: int, weights: tuple[str, ...]) -> None:
     needs.packages("onnx", "onnxruntime", "qonnx")
     needs.programs("cc", "arm-none-eabi-gcc", "qemu-system-arm")
-    case = nets.case(seed, NARROW)
+    case = nets.case(seed, NARROW, weights=weights)
     samples = torch.randn(7, *nets.SHAPE, generator=torch.Generator().manual_seed(seed))
     heard: list[str] = []
     proof = verify(*case, samples, random=6, slow=2, seed=seed, heard=heard.append)

@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from picojoule.calibration.correction import shift
 from picojoule.calibration.equalize import equalize
 from picojoule.calibration.histogram import Histogram, histogram
+from picojoule.calibration.kmeans import Codebook, codebook
 from picojoule.calibration.observers import OBSERVERS
 from picojoule.calibration.ranges import Range, Ranges
 from picojoule.calibration.statistics import Statistics, observe
 from picojoule.errors import InputError, check_type
-from picojoule.formats import Format
+from picojoule.formats import Format, Lut
 from picojoule.network import Network, capture
 from picojoule.plan import Plan
 
@@ -79,6 +80,7 @@ class Calibration:
     _exponents: dict[tuple[str, Format], tuple[int, ...]] = field(default_factory=dict, repr=False)
     _ranges: dict[_Key, Range] = field(default_factory=dict, repr=False)
     _zeros: dict[_Key, float] = field(default_factory=dict, repr=False)
+    _codebooks: dict[tuple[str, Format], Codebook] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
@@ -119,6 +121,8 @@ class Calibration:
         With granularity `network` they are what the site asks for; which it gets depends on the plan.
         """
         key = (site, format)
+        if format.fitted:
+            return (self._codebook(site, format).exponent,)
         if key not in self._exponents:
             statistics = self.statistics[site]
             if self.settings.granularity != "channel" or self.network.sites[site].kind != "weights":
@@ -151,24 +155,35 @@ class Calibration:
             kept = self.statistics[site]
             inputs = kept.inputs if self.settings.corrects and format.rounds else None
             shifts = () if inputs is None else shift(kept.values, self._rounded(*key), inputs)
-            self._ranges[key] = Range(exponents, self.signed(site), shifts)
+            members = self._codebook(site, format).members if format.fitted else ()
+            self._ranges[key] = Range(exponents, self.signed(site), shifts, members)
         return self._ranges[key]
 
     def _rounded(self, site: str, format: Format, exponents: tuple[int, ...]) -> Tensor:
         """A site's values as kept, rounded."""
-        values, found = self.statistics[site].values, self.network.sites[site]
-        shape = self.network.tensors[found.tensor].shape if found.kind == "weights" else values.shape  # blocks see it
-        by_row = torch.tensor(exponents, dtype=torch.int32).reshape(-1, *[1] * (len(shape) - 1))
-        return format.quantize(values.reshape(shape), by_row, self.signed(site)).reshape(values.shape)
+        if format.fitted:
+            format = format.with_members(self._codebook(site, format).members)
+        by_row = torch.tensor(exponents, dtype=torch.int32)
+        return self.statistics[site].rounded(format, by_row, self.signed(site))
+
+    def _codebook(self, site: str, format: Format) -> Codebook:
+        """A site's numbers, whatever the granularity and the observer: it has one table, and k-means fits it."""
+        assert isinstance(format, Lut)
+        if (site, format) not in self._codebooks:
+            self._codebooks[site, format] = codebook(self.statistics[site].values, format, self.signed(site))
+        return self._codebooks[site, format]
 
     def _shared(self, exponents: Mapping[str, tuple[int, ...]], plan: Plan) -> dict[str, tuple[int, ...]]:
         """One exponent for all weights and one for all inputs: the largest that any quantised site asks for."""
         top: dict[str, int] = {}
         for name, (exponent, *_) in exponents.items():
-            if plan.formats[name].rounds:
+            if plan.formats[name].rounds and not plan.formats[name].fitted:
                 kind = self.network.sites[name].kind
                 top[kind] = max(exponent, top.get(kind, exponent))
-        return {name: (top.get(self.network.sites[name].kind, own[0]),) for name, own in exponents.items()}
+        return {
+            name: own if plan.formats[name].fitted else (top.get(self.network.sites[name].kind, own[0]),)
+            for name, own in exponents.items()
+        }
 
 
 def calibrate(

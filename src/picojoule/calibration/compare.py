@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from picojoule.calibration.kmeans import codebook
 from picojoule.calibration.observers import least_squares
 from picojoule.calibration.statistics import Statistics
 from picojoule.errors import DataError, InputError
-from picojoule.formats import Format
+from picojoule.formats import Format, Lut
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,13 @@ def _on(format: Format, tensors: Mapping[str, Tensor]) -> Comparison:
 
 
 def _rounded(format: Format, x: Tensor) -> Tensor:
-    row = x.reshape(1, -1)
-    lowest = float(x.min())
-    (exponent,) = least_squares(Statistics(row, row.abs().amax(1), lowest), format, lowest < 0)
-    return format.quantize(x, exponent, lowest < 0)
+    statistics = Statistics.of(x).merged()
+    signed = statistics.lowest < 0
+    if isinstance(format, Lut):
+        found = codebook(x, format, signed)
+        return format.with_members(found.members).quantize(x, found.exponent, signed)
+    (exponent,) = least_squares(statistics, format, signed)
+    return format.quantize(x, exponent, signed)
 
 
 def _squares(x: Tensor) -> float:

@@ -59,13 +59,13 @@ def percentile(statistics: Statistics, format: Format, signed: bool) -> tuple[in
 
 def least_squares(statistics: Statistics, format: Format, signed: bool) -> tuple[int, ...]:
     """`mse`: the exponent of least squared error in this format; of equal ones the larger; 0 for an all-zero row."""
-    values = statistics.values.double()
+    values = statistics.values.double()  # whose squares float32 may not hold
     tops = torch.tensor(largest(statistics, format, signed), dtype=torch.int32)
     best = torch.full(tops.shape, float("inf"), dtype=torch.float64)
     chosen = tops.clone()
     for step in range(_CANDIDATES) if math.isfinite(end_of(format, signed)) else ():
         exponents = (tops + 1 - step).clamp(-EXPONENT_LIMIT, EXPONENT_LIMIT)
-        error = (format.quantize(values, exponents.reshape(-1, 1), signed) - values).square().sum(dim=1)
+        error = (statistics.rounded(format, exponents, signed) - values).square().sum(dim=1)
         better = error < best
         best = torch.where(better, error, best)
         chosen = torch.where(better, exponents, chosen)

@@ -7,6 +7,7 @@ unsigned. Ranges are what calibration finds; formats and plans hold none.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +18,7 @@ from picojoule.formats import EXPONENT_LIMIT
 VERSION = 2
 LARGEST_INPUT = 2**26
 """Elements of one sample, as for every value of a network."""
+MOST_MEMBERS = 256
 LARGEST_SHIFT = 1e150
 """As of every number of a document."""
 
@@ -26,12 +28,14 @@ class Range:
     """The range of one site: one exponent, or one for each output channel, and whether values may be negative.
 
     `shift` is what is added to the biases of a layer, one number for each output channel, to make up for the mean error
-    that rounding its weights makes; empty for none, and for inputs.
+    that rounding its weights makes; empty for none, and for inputs. `members` are the numbers of a codebook on the unit
+    scale of the one exponent, ascending; empty where the format has its own.
     """
 
     exponents: tuple[int, ...]
     signed: bool
     shift: tuple[float, ...] = ()
+    members: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,8 @@ class Ranges:
 
 def _table(found: Range) -> dict[str, Any]:
     shift = {"shift": list(found.shift)} if found.shift else {}
-    return {"exponents": list(found.exponents), "signed": found.signed, **shift}
+    members = {"members": list(found.members)} if found.members else {}
+    return {"exponents": list(found.exponents), "signed": found.signed, **shift, **members}
 
 
 def _range(fields: files.Fields) -> Range:
@@ -106,9 +111,15 @@ def _range(fields: files.Fields) -> Range:
     shift = fields.items("shift") if "shift" in fields else None
     if shift is not None and not (shift and all(map(_finite, shift))):
         fields.fail("key 'shift' must be finite numbers, one for each output channel")
-    found = Range(tuple(exponents), fields.boolean("signed"), tuple(map(float, shift or ())))
+    signed, members = fields.boolean("signed"), fields.items("members") if "members" in fields else []
+    if members and not (len(exponents) == 1 and len(members) <= MOST_MEMBERS and _ascending(members)):
+        fields.fail(f"key 'members' must be up to {MOST_MEMBERS} numbers from -1 to 1, ascending, with one exponent")
     fields.finish()
-    return found
+    return Range(tuple(exponents), signed, tuple(map(float, shift or ())), tuple(map(float, members)))
+
+
+def _ascending(members: list[Any]) -> bool:
+    return all(_finite(each) and abs(each) <= 1 for each in members) and all(a < b for a, b in pairwise(members))
 
 
 def _whole(value: Any) -> bool:

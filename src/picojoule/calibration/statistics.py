@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from picojoule.calibration.correction import mean_inputs
 from picojoule.errors import DataError
+from picojoule.formats import Format
 from picojoule.network import Network, NetworkModule, Site, batch_size
 
 SAMPLE = 1 << 16
@@ -25,16 +26,34 @@ class Statistics:
 
     `largest` [rows] is the largest magnitude of each row, `lowest` the least value of all; both are exact. Of weights
     whose layer has a bias of its own, `inputs` [groups, n] float64 are the means of what they are multiplied by.
+    `shape` is that of a tensor that is kept whole, and empty for a sample of one.
     """
 
     values: Tensor
     largest: Tensor
     lowest: float
     inputs: Tensor | None = None
+    shape: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, weights: Tensor) -> "Statistics":
+        """A tensor [rows, ...] kept whole."""
+        values = weights.detach().float().reshape(len(weights), -1)
+        return cls(values, values.abs().amax(dim=1), float(values.min()), shape=tuple(weights.shape))
 
     def merged(self) -> "Statistics":
         """The same with all rows as one."""
-        return Statistics(self.values.reshape(1, -1), self.largest.amax().reshape(1), self.lowest)
+        return Statistics(self.values.reshape(1, -1), self.largest.amax().reshape(1), self.lowest, shape=self.shape)
+
+    def rounded(self, format: Format, exponents: Tensor, signed: bool) -> Tensor:
+        """The values at a format, [rows, n], with one exponent for all or one for each row, int32 [1] or [rows].
+
+        Blocks that share a scale are those of the tensor; of a sample, where nobody knows them, the values as they
+        stand.
+        """
+        x = self.values.reshape(self.shape or self.values.shape)
+        by_row = exponents.reshape(-1, *[1] * (x.dim() - 1))
+        return format.quantize(x, by_row, signed).reshape(self.values.shape)
 
 
 def observe(
@@ -54,7 +73,7 @@ def observe(
     probes: dict[str, _Probe] = {}
     for site in network.sites.values():
         if site.kind == "weights":
-            found[site.name] = _of_weights(network.tensors[site.tensor])
+            found[site.name] = Statistics.of(network.tensors[site.tensor])
         else:
             probes[site.name] = _Probe(network, site, share=SAMPLE / (site.count * len(x)))
     module = NetworkModule(network, probes).eval()
@@ -67,11 +86,6 @@ def observe(
     for name, inputs in mean_inputs(network, means).items():
         found[name] = replace(found[name], inputs=inputs)
     return {name: found[name] for name in network.sites}
-
-
-def _of_weights(weights: Tensor) -> Statistics:
-    values = weights.detach().float().reshape(len(weights), -1)
-    return Statistics(values, values.abs().amax(dim=1), float(values.min()))
 
 
 class _Probe(nn.Module):

@@ -28,7 +28,11 @@ Confidence = Annotated[
 ]
 Bits = Annotated[str, typer.Option("--bits", metavar="MIN:MAX", help="The least and the most bits a site may take.")]
 Formats = Annotated[
-    str, typer.Option("--formats", metavar="fixed,float,nf", help="Families of formats; uniform alone tries others.")
+    str,
+    typer.Option("--formats", metavar="fixed,float,nf,lut", help="Families of formats that each site chooses from."),
+]
+Inputs = Annotated[
+    str | None, typer.Option("--inputs", metavar="FORMATS", help="Those of inputs, where not as of weights.")
 ]
 MetricName = Annotated[
     str, typer.Option("--metric", metavar="top1|top5|path.py:function", help="What accuracy means, per sample.")
@@ -77,6 +81,7 @@ def search(
     signed: options.Signed = "auto",
     bits: Bits = "1:16",
     formats: Formats = "fixed",
+    inputs: Inputs = None,
     max_weight_bytes: WeightBytes = None,
     max_ram_bytes: RamBytes = None,
     platform: options.PlatformName = "moons2017",
@@ -99,12 +104,12 @@ def search(
              "mean": mean, "std": std, "resize": resize}  # fmt: skip
     ways: dict[str, Any] = {
         "strategy": strategy, "confidence": options.confidence(confidence), "rescale": rescale, "observer": observer,
-        "prepare": prepare, "signed": signed, "bits": span, "formats": formats,
+        "prepare": prepare, "signed": signed, "bits": span, "formats": formats, "inputs": inputs,
         "max_weight_bytes": options.size("--max-weight-bytes", max_weight_bytes),
         "max_ram_bytes": options.size("--max-ram-bytes", max_ram_bytes),
     }  # fmt: skip
     asked = {**about, "keep": list(keeps), **Ways.settled(**ways).described(), "metric": metric, "seed": seed}
-    folder = out or free_folder(Path("runs") / _folder_name(model, strategy), asked, platform)
+    folder = out or free_folder(Path("runs") / folder_name(model, strategy), asked, platform)
     with screen.work(), screen.progress(quiet=json) as listener:
         listener(Progress("reading the model and the data"))
         loaded = options.load_data(data, mean, std, resize)
@@ -151,7 +156,7 @@ def finish(result: Result, folder: Path, json: bool) -> None:
         raise typer.Exit(3)
 
 
-def _folder_name(model: str, strategy: str) -> str:
+def folder_name(model: str, strategy: str) -> str:
     """`mynet-build-greedy` for `nets/mynet.py:build`."""
     place, _, name = model.rpartition(":")
     named = (Path(place).name.removesuffix(".py"), Path(name).name.removesuffix(".onnx"), strategy)

@@ -150,11 +150,19 @@ def formats(
     on: Annotated[
         Path | None, typer.Option("--on", metavar="FILE", help="Weights to round: safetensors, or of torch.save.")
     ] = None,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", metavar="FILE.svg", help="Draw the values of NAME, or of --compare NAME...")
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """List the number formats, or show one: its bits, its range, its values; or rank several on real weights."""
+    if svg is not None and on is None and (compare is None) != (name is None):
+        files.write_bytes(svg, told_formats.svg([parse(each) for each in compare or [name or ""]]).encode())
+        return
     if (compare is None) != (on is None) or (name is not None and compare is not None):
         raise InputError("formats are compared by --compare NAME... and --on FILE together, and no other NAME")
+    if svg is not None:
+        raise InputError("--svg draws one NAME, or those of --compare NAME... without --on")
     told: Any
     if compare is not None and on is not None:
         found = ranking(map(parse, compare), load_tensors(on))

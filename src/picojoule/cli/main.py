@@ -5,6 +5,7 @@ found is saved and shown); 130 stopped by Ctrl-C or SIGTERM (the journal is inta
 """
 
 import sys
+from collections.abc import Mapping
 from itertools import takewhile
 from typing import Annotated
 
@@ -13,7 +14,7 @@ import typer
 import picojoule
 from picojoule.cli import jobs, looks, screen, ship
 from picojoule.cli.explore import explore
-from picojoule.cli.train import train
+from picojoule.cli.train import cluster, train
 from picojoule.errors import PicojouleError
 
 app = typer.Typer(
@@ -41,7 +42,7 @@ def main(
 
 
 VERBS = (
-    jobs.demo, jobs.search, train, explore, ship.verify, ship.export,
+    jobs.demo, jobs.search, train, cluster, explore, ship.verify, ship.export,
     looks.inspect, looks.energy, looks.report, looks.formats, looks.platforms,
 )  # fmt: skip
 for verb in VERBS:
@@ -69,7 +70,8 @@ def _one_line(text: str) -> str:
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
-LISTED = {
+LISTED: Mapping[str, tuple[str, ...]] = {
+    "cluster": (),
     "explore": ("--bits", "--width", "--depth", "--seed"),
     "formats": ("--compare",),
     "": ("--keep",),

@@ -1,4 +1,4 @@
-"""The verb that trains: `train`."""
+"""The verbs that train: `train` and `cluster`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,10 +6,15 @@ from typing import Annotated
 import typer
 
 from picojoule.cli import options, screen
-from picojoule.cli.jobs import finish, free_folder
+from picojoule.cli.jobs import CacheGb, Confidence, Jobs, finish, folder_name, free_folder
+from picojoule.errors import UnreachableFloorError
+from picojoule.jobs.clustering.cluster import cluster as run_cluster
 from picojoule.jobs.progress import Progress
+from picojoule.jobs.setup import POINT
 from picojoule.jobs.train import train as run_train
+from picojoule.models import load_model
 from picojoule.plan import Plan
+from picojoule.search.descent import Descent
 from picojoule.training import Recipe
 
 Model = Annotated[
@@ -61,6 +66,49 @@ def train(
             model, loaded, bits=bits, plan=formats, recipe=taken, activation=activation, epochs=epochs, start=start,
             platform=platform, seed=seed, device=device, out=folder, listener=listener, about=about,
         )  # fmt: skip
+    finish(result, folder, json)
+
+
+def cluster(
+    model: options.Model,
+    data: options.Data,
+    checkpoint: options.Checkpoint = None,
+    keep: Annotated[float, typer.Option("--keep", help="The relative accuracy to keep, 0 to 1.")] = 0.99,
+    activations: Annotated[bool, typer.Option("--activations", help="Inputs of layers too; else 16 bits.")] = False,
+    recipe: Annotated[str, typer.Option("--recipe", metavar="NAME|FILE.toml", help="How to retrain.")] = "clusters",
+    epochs: Epochs = None,
+    confidence: Confidence = None,
+    platform: options.PlatformName = "horowitz45",
+    seed: options.Seed = 0,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    resize: options.Resize = None,
+    device: Annotated[str, typer.Option("--device", help="Where torch trains: cpu, cuda, ...")] = "cpu",
+    jobs: Jobs = None,
+    cache_gb: CacheGb = 1.0,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The run folder.")] = None,
+    json: options.Json = False,
+) -> None:
+    """Find the fewest clusters of each layer's weights that keep a trained network's accuracy, retraining them."""
+    about = {"model": model, "data": data, "checkpoint": None if checkpoint is None else str(checkpoint),
+             "mean": mean, "std": std, "resize": resize}  # fmt: skip
+    taken, sure = Recipe.load(recipe), options.confidence(confidence)
+    decided = Descent.defaults.confidence if sure is None else None if sure == POINT else sure
+    asked = {**about, "job": "cluster", "keep": [keep], "activations": activations, "recipe_toml": taken.text,
+             "epochs": epochs or taken.epochs, "confidence": decided, "seed": seed}  # fmt: skip
+    folder = out or free_folder(Path("runs") / folder_name(model, "clusters"), asked, platform)
+    with screen.work(), screen.progress(quiet=json) as listener:
+        listener(Progress("reading the model and the data"))
+        loaded = options.load_data(data, mean, std, resize)
+        network = load_model(model, checkpoint, seed, loaded.shape, loaded.classes)
+        try:
+            result = run_cluster(
+                network, loaded, keep=keep, activations=activations, recipe=taken, epochs=epochs, confidence=sure,
+                platform=platform, seed=seed, device=device, jobs=jobs, cache_gb=cache_gb, out=folder,
+                listener=listener, about=about,
+            )  # fmt: skip
+        except UnreachableFloorError as error:
+            result = error.result
     finish(result, folder, json)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from picojoule.energy.chip import DATAPATHS, FLOAT32, Run, common, serial
 from picojoule.energy.platform import Platform
 from picojoule.errors import PlatformError
+from picojoule.formats import Lut
 
 if TYPE_CHECKING:
     from picojoule.formats import Format
@@ -50,7 +51,9 @@ def arithmetic(layer: Layer, weights: Format, inputs: Format, platform: Platform
 def has_figure(number: Format, platform: Platform) -> bool:
     """Whether a platform says what operands of a format cost."""
     figures = {"fixed": platform.mac, "float": platform.small_floats, "codebook": platform.lookup_pj}
-    return (platform.float32_mac_pj if _is_float32(number) else figures.get(number.family)) is not None
+    if _is_float32(number):
+        return platform.float32_mac_pj is not None
+    return all(figures.get(family) is not None for family in (number.family, _decoded(number)))
 
 
 def _mac(layer: Layer, weights: Format, inputs: Format, platform: Platform) -> tuple[Run, float]:
@@ -58,7 +61,7 @@ def _mac(layer: Layer, weights: Format, inputs: Format, platform: Platform) -> t
     if any(map(_is_float32, numbers)):
         assert platform.float32_mac_pj is not None, "refused before"
         return FLOAT32, platform.float32_mac_pj
-    families = {number.family for number in numbers}
+    families = set(map(_decoded, numbers))
     widths = _datapath_bits(weights), _datapath_bits(inputs)
     if "float" in families:
         assert platform.small_floats is not None, "refused before"
@@ -67,6 +70,11 @@ def _mac(layer: Layer, weights: Format, inputs: Format, platform: Platform) -> t
     in_passes = families == {"fixed"} and layer.reads_input and platform.image is not None and platform.image.passes
     run = (serial if in_passes else DATAPATHS[platform.mac.datapath])(*widths)
     return run, platform.mac_pj(run.bits)
+
+
+def _decoded(number: Format) -> str:
+    """The family of what is multiplied: a table of fp16 holds floats."""
+    return "float" if isinstance(number, Lut) and number.entry == "fp16" else number.family
 
 
 def _is_float32(number: Format) -> bool:

@@ -54,8 +54,8 @@ def encode(x: Tensor, grid: Grid) -> Codes:
 
 @cache
 def _unit_grid(format: Format, signed: bool) -> Grid | None:
-    if not format.rounds or format.with_scales or format.bits > 8:
-        return None
+    if not format.rounds or format.with_scales or format.fitted or format.bits > 8:
+        return None  # steps of a codebook, even where they are equal, are no powers of two
     members = format.grid(signed).tolist()
     if len(members) < 2:
         return None

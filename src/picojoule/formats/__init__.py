@@ -10,13 +10,13 @@ from functools import cache
 
 from picojoule.errors import FormatError
 from picojoule.formats.base import EXPONENT_LIMIT, Format
-from picojoule.formats.binary import Binary
 from picojoule.formats.block import Block
 from picojoule.formats.fixed import Fixed
 from picojoule.formats.float32 import Float32
+from picojoule.formats.lut import Lut
 from picojoule.formats.minifloat import Minifloat
 from picojoule.formats.normal import Normal
-from picojoule.formats.ternary import Ternary
+from picojoule.formats.signs import Binary, Ternary
 from picojoule.registry import members
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Fixed",
     "Float32",
     "Format",
+    "Lut",
     "Minifloat",
     "Normal",
     "Ternary",

@@ -46,6 +46,8 @@ class Format(abc.ABC):
     """Whether it changes values at all; only the format of what is left in floating point does not."""
     with_scales: ClassVar[bool] = False
     """Whether blocks of elements have scales of their own, stored beside them."""
+    fitted: ClassVar[bool] = False
+    """Whether calibration finds its members for each site, which the site's range then holds (`formats/lut.py`)."""
     examples: ClassVar[tuple[str, ...]]
     """Canonical texts of members of this family, for listings and contract tests."""
 
@@ -53,6 +55,10 @@ class Format(abc.ABC):
     @abc.abstractmethod
     def match(cls, text: str) -> Self | None:
         """The format that `text` names, or None where this class does not know the text."""
+
+    def with_members(self, members: Sequence[float]) -> "Format":
+        """The format with the members that a site's range has; itself, where it has its own."""
+        return self
 
     @property
     @abc.abstractmethod

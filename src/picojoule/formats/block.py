@@ -1,12 +1,17 @@
 """Block formats: elements of another format in blocks that share a scale, stored beside them.
 
+A number is divided by its block's scale, rounded to the element's nearest member and multiplied by the scale, each
+operation in the number's own type with the one rounding that it has there: so do the references of all these formats,
+and so on every path here (`kernels/block.py`).
+
 Blocks run along dimension 1 (the input channels of weights, the channels or features of a value), each other position
 apart; a tensor of one dimension is one such run. The last block of a run may be shorter, and nothing is stored to fill
-it. The scales are, by the text behind the block's length:
+it. With A for the block's largest magnitude and T for the element's largest number the scales are, by the text behind
+the block's length:
 
-- none: the block's largest magnitude, in float32, falls on the element's largest number;
-- `e8m0`: the power of two by which the largest magnitude has the exponent of the element's largest number;
-- a small float, as `e4m3`: the first of these, rounded to it, in units of the site's power of two;
+- none: A / T in float32;
+- `e8m0`: the power of two by which A has the exponent of T;
+- a small float, as `e4m3`: A / T rounded to it, in units of the site's power of two;
 - `u8`: whole numbers 1..255 of a step, in float32, for 256 blocks of the same index of dimension 0.
 
 Source: OCP Microscaling Formats 1.0 (`e2m1/32:e8m0` is MXFP4, `e4m3/32:e8m0` MXFP8); NVFP4 (`e2m1/16:e4m3`; its scale
@@ -17,7 +22,7 @@ scales' mean and codes them with a sign, which `u8`, for scales have none, needs
 import math
 import re
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import ClassVar, NamedTuple, Self
 
 import torch
@@ -29,13 +34,12 @@ from picojoule.formats.base import Format, power_of_two
 from picojoule.formats.fixed import Fixed
 from picojoule.formats.minifloat import Minifloat
 from picojoule.formats.normal import Normal
-from picojoule.kernels.block import Floats, Scales, round_in_blocks
-from picojoule.kernels.minifloat import powers_of_two
+from picojoule.kernels.block import Floats, Scales, maxima, round_in_blocks
+from picojoule.kernels.table import Table
 
 GROUP = 256
 """Blocks that share the step of their scales with `u8`."""
 LONGEST = 65536
-_EXACT = (torch.float32, torch.float64)
 FLOAT_BITS = 32
 
 _ELEMENTS: tuple[type[Format], ...] = (Fixed, Minifloat, Normal)
@@ -48,14 +52,16 @@ class Block(Format):
     Its laws, beside those of `Format` on text, shape, NaN, emptiness, purity and scaling
     (`tests/contracts/blocks.py` holds each example to them):
 
-    - membership and nearest: with the scale that a block has, each result is the element's nearest member times it,
-      rounded to x's type where that does not hold it; an element never goes beyond ± its largest positive member;
+    - membership: `quantize(x)` is round(x / scale) * scale, quotient and product rounded to x's type (of half types to
+      float32, and then to theirs); an element never goes beyond ± its largest positive member;
+    - nearest: the member is the nearest one to the quotient as rounded, so to x itself up to that one rounding;
     - scale: the block's largest magnitude decides, a NaN counting as none and ±Inf as x's largest number; a block of
       nothing but zeros gives zeros; no other scale is rounded to zero;
-    - idempotent, where scales are float32 or `e8m0`;
+    - idempotent, where scales are `e8m0`; with float32 up to a rounding of the scale, and so of all its block;
     - apart: what one block holds changes no other block; with `u8` none of another index of dimension 0.
 
-    The exponent multiplies the scales. Only scales of a small float, whose range is short, need one.
+    Only scales of a small float, whose range is short, take the exponent, which multiplies them; other blocks find
+    their own whatever it is. With fixed point in an unsigned range what is negative counts as zero.
     """
 
     family = "float"
@@ -110,27 +116,17 @@ class Block(Format):
         return f"{self.element}/{self.length}" + (f":{self.scale}" if self.scale else "")
 
     def quantize(self, x: Tensor, exponent: int | Tensor = 0, signed: bool = True, out: Tensor | None = None) -> Tensor:
+        out = torch.empty_like(x) if out is None else out
+        if x.dtype not in (torch.float32, torch.float64):
+            return out.copy_(self.quantize(x.float(), exponent, signed))
         if x.numel() == 0:
-            return x.clone() if out is None else out.copy_(x)
-        unscaled = isinstance(exponent, int) and exponent == 0
-        if self.scale == "e8m0" and isinstance(self.element, Minifloat) and unscaled and x.dtype in _EXACT:
-            return self._in_one_pass(x, self.element, out)
-        top, most = self._tops[signed], torch.finfo(x.dtype).max
-        factor = torch.as_tensor(power_of_two(exponent, x), device=x.device).double()
-        blocks = _split(x.detach().double().clamp(-most, most) / factor, self.length)
-        ends = self._scales.ends(blocks.abs().nan_to_num(nan=0).amax(-1, keepdim=True), top)
-        units = (blocks * top / torch.where(ends > 0, ends, 1)).clamp(-top, top)
-        rounded = self.element.quantize(units, 0, signed).mul_(ends).div_(top)
-        result = (_joined(rounded, x.shape) * factor).clamp(-most, most)
-        return (torch.empty_like(x) if out is None else out).copy_(result)  # it lies in memory as x does
-
-    def _in_one_pass(self, x: Tensor, element: Minifloat, out: Tensor | None) -> Tensor:
-        """Scales that are powers of two divide and multiply exactly in x's own type, so that one loop does it all."""
-        numbers = Floats(element.mantissa_bits, element.least_exponent, element.largest)
-        scales = Scales(2.0 ** (math.frexp(element.largest)[1] - 1), powers=True)
-        rows = x.reshape(1, -1) if x.dim() < 2 else x
-        rounded = round_in_blocks(rows.movedim(1, -1), self.length, scales, numbers).movedim(-1, 1)
-        return (torch.empty_like(x) if out is None else out).copy_(rounded.reshape(x.shape))
+            return out
+        runs, target = (x, out) if x.dim() > 1 else (x.reshape(1, -1), out.reshape(1, -1))
+        if isinstance(self.element, Fixed) and not signed:
+            runs = runs.clamp(min=0)
+        scales = self._scales.of(runs, self.length, self._tops[signed], exponent)
+        round_in_blocks(runs, self.length, scales, _members(self.element, signed), target, axis=1)
+        return out
 
     def grid(self, signed: bool = True) -> Tensor:
         raise FormatError(f"format '{self}' has another grid for each block; its elements are '{self.element}'")
@@ -143,14 +139,13 @@ class Block(Format):
 class _Scales(NamedTuple):
     """One way to store scales: their bits, those of what a group of blocks shares, and the largest scale.
 
-    `ends` makes of the blocks' largest magnitudes [rows, ..., blocks, 1] what the element's largest number, `top`,
-    stands for in each: 0 where all is zero.
+    `of` finds those of x [rows, n, ...] in blocks of a size, for elements up to `top`, at the site's exponent.
     """
 
     bits: int
     bits_per_group: int
     reach: float
-    ends: Callable[[Tensor, float], Tensor]
+    of: Callable[[Tensor, int, float, int | Tensor], Scales | Tensor]
 
 
 def _scales(text: str) -> _Scales | None:
@@ -160,31 +155,31 @@ def _scales(text: str) -> _Scales | None:
     scale = Minifloat.match(text)
     if scale is None or scale.bits > 8:
         return None
-    return _Scales(scale.bits, 0, scale.largest, partial(_in_floats, scale, float(scale.decode(torch.tensor(1)))))
+    return _Scales(scale.bits, 0, scale.largest, partial(_in_floats, scale))
 
 
-def _in_float32(largest: Tensor, top: float) -> Tensor:
-    kind = torch.finfo(torch.float32)
-    kept = largest.clamp(max=kind.max).float().double()
-    return torch.where(largest > 0, kept.clamp(min=kind.smallest_normal * kind.eps), 0)
+def _in_float32(x: Tensor, size: int, top: float, exponent: int | Tensor) -> Scales:
+    return Scales(top)
 
 
-def _in_powers(largest: Tensor, top: float) -> Tensor:
-    places = (torch.frexp(largest)[1].long() - math.frexp(top)[1]).clamp(-127, 127)
-    return torch.where(largest > 0, powers_of_two(places) * top, 0)
+def _in_powers(x: Tensor, size: int, top: float, exponent: int | Tensor) -> Scales:
+    return Scales(2.0 ** (math.frexp(top)[1] - 1), powers=True)
 
 
-def _in_floats(scale: Minifloat, least: float, largest: Tensor, top: float) -> Tensor:
-    return torch.where(largest > 0, scale.quantize(largest / top).clamp(min=least) * top, 0)
+def _in_floats(scale: Minifloat, x: Tensor, size: int, top: float, exponent: int | Tensor) -> Tensor:
+    least = power_of_two(exponent, x) * float(scale.decode(torch.tensor(1)))
+    wanted = maxima(x, size, axis=1).div_(top)
+    found = scale.quantize(wanted, exponent, out=wanted)
+    return found.clamp_(min=least).clamp_(max=Scales(top).bounds[1])
 
 
-def _in_steps(largest: Tensor, top: float) -> Tensor:
-    rows = largest.flatten(1)
+def _in_steps(x: Tensor, size: int, top: float, exponent: int | Tensor) -> Tensor:
+    wanted = Scales(top).of(maxima(x, size, axis=1))
+    rows = wanted.flatten(1)
     groups = pad(rows, (0, -rows.shape[1] % GROUP)).unflatten(1, (-1, GROUP))
-    steps = _in_float32(groups.amax(-1, keepdim=True) / 255, top)
-    codes = (groups / torch.where(steps > 0, steps, 1)).round().clamp(1, 255)
-    ends: Tensor = torch.where(groups > 0, codes * steps, 0).flatten(1)[:, : rows.shape[1]]
-    return ends.reshape(largest.shape)
+    steps = Scales(255.0).of(groups.amax(-1, keepdim=True))
+    found: Tensor = (groups / steps).round_().clamp_(1, 255).mul_(steps).flatten(1)[:, : rows.shape[1]]
+    return found.reshape(wanted.shape).clamp(max=Scales(top).bounds[1])
 
 
 _WAYS = {
@@ -194,17 +189,12 @@ _WAYS = {
 }
 
 
-def _split(x: Tensor, length: int) -> Tensor:
-    """x [r, c, ...] as [r, ..., blocks, length], the last block of a run filled up with zeros, but an only one short;
-    x [c] as one row."""
-    runs = (x if x.dim() > 1 else x.reshape(1, -1)).movedim(1, -1)
-    length = min(length, runs.shape[-1])
-    blocks: Tensor = pad(runs, (0, -runs.shape[-1] % length)).unflatten(-1, (-1, length))
-    return blocks
-
-
-def _joined(blocks: Tensor, shape: Sequence[int]) -> Tensor:
-    """What `_split` divided, in its old shape."""
-    rows = (1, math.prod(shape)) if len(shape) < 2 else shape
-    joined: Tensor = blocks.flatten(-2)[..., : rows[1]].movedim(-1, 1)
-    return joined.reshape(shape)
+@cache
+def _members(element: Format, signed: bool) -> Floats | Table:
+    """The numbers of an element, as kernels take them; of fixed point without the least, which has no opposite."""
+    if isinstance(element, Minifloat):
+        return Floats(element.mantissa_bits, element.least_exponent, element.largest)
+    if isinstance(element, Fixed):
+        places = element.fraction_bits(signed)
+        return Floats(places, 0, 1 - 2.0**-places)
+    return Table(element.grid(signed).tolist())

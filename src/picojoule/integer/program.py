@@ -8,7 +8,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import prod
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,12 +21,13 @@ from torch import Tensor
 from picojoule import files
 from picojoule.errors import FileError, InputError
 from picojoule.files import Fields
+from picojoule.integer.constants import constant_of, packed
 from picojoule.integer.laws import LAWS, LAYERS, PARTS, type_of
 from picojoule.integer.laws.layers import largest_sum
-from picojoule.integer.packing import FORMS, pack, unpack
-from picojoule.integer.types import Constant, Type, shape_of
+from picojoule.integer.types import Constant, Type
 
-VERSION = 1
+VERSIONS = (1, 2)
+"""Of files: the first has no codings, and is written where there are none."""
 MOST_OPERATIONS = 10_000
 MOST_CODES = 2**28
 """Of all values of one sample together."""
@@ -114,10 +114,11 @@ class Program:
         operations = [{"name": each.name, "kind": each.kind, "reads": list(each.reads), "args": dict(each.args)}
                       for each in self.operations]  # fmt: skip
         stated = {name: each.to_table() for name, each in self.constants.items()}
-        header = {"version": VERSION, "output": self.output, "operations": operations, "constants": stated}
+        header = {"version": _version(self.constants), "output": self.output}
+        header |= {"operations": operations, "constants": stated}
         text = json.dumps(header, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-        packed = {name: pack(each.values, each.bits, each.form) for name, each in self.constants.items()}
-        return save_tensors(packed, {_HEADER: text})
+        tensors = {name: packed(each) for name, each in self.constants.items()}
+        return save_tensors(tensors, {_HEADER: text})
 
     @classmethod
     def from_bytes(cls, content: bytes, origin: str) -> "Program":
@@ -128,19 +129,21 @@ class Program:
                 that do not follow the laws.
         """
         try:
-            packed = load_tensors(content)
+            tensors = load_tensors(content)
             text = files.header(io.BytesIO(content))["__metadata__"][_HEADER]
             fields = Fields(files.loads(text), origin)
         except (safetensors.SafetensorError, ValueError, LookupError, TypeError) as error:
             raise FileError(f"{origin} is not a program of picojoule's, or damaged: {error!s:.200}") from error
-        if fields.integer("version") != VERSION:
-            fields.fail(f"this picojoule reads version {VERSION} of programs")
+        if (version := fields.integer("version")) not in VERSIONS:
+            fields.fail(f"this picojoule reads versions {VERSIONS[0]} and {VERSIONS[1]} of programs")
         stated = fields.table("constants").rest()
         constants = {
-            name: _constant(name, Fields(table, f"{origin}: constant '{name}'"), packed)
+            name: constant_of(name, Fields(table, f"{origin}: constant '{name}'"), tensors)
             for name, table in stated.items()
         }
-        if unknown := sorted(packed.keys() - constants.keys()):
+        if version != _version(constants):
+            fields.fail(f"is of version {version}, and has{' no' * (version == VERSIONS[1])} codings")
+        if unknown := sorted(tensors.keys() - constants.keys()):
             fields.fail(f"tensor '{unknown[0]}' is no constant")
         output, tables = fields.text("output"), fields.items("operations")
         fields.finish()
@@ -158,6 +161,11 @@ class Program:
             FileError: as `from_bytes`, or the file cannot be read.
         """
         return cls.from_bytes(files.read_bytes(path), f"'{path}'")
+
+
+def _version(constants: Mapping[str, Constant]) -> int:
+    """The first version of files that has what there is."""
+    return VERSIONS[any(each.coding is not None for each in constants.values())]
 
 
 def assembled(tables: list[Any], constants: Mapping[str, Constant], output: str, origin: str) -> Program:
@@ -198,16 +206,8 @@ def operation(
     own = [each for part in parts if (each := constants.get(f"{name}.{part}")) is not None]
     if [each.values.dim() for each in own] != [*parts.values()]:
         raise FileError(f"{origin}: operation '{name}' has no {' and '.join(parts)} of its kind")
+    if any(each.coding is not None for each, part in zip(own, parts, strict=True) if part != "weights"):
+        raise FileError(f"{origin}: operation '{name}' has codings of what are no weights")
     type = type_of(kind, args, types, own, f"{origin}: operation '{name}'")
     most = largest_sum(own[0].values, own[1].values, types[0]) if kind in LAYERS else 0
     return Operation(name, kind, reads, dict(args), type, most)
-
-
-def _constant(name: str, fields: Fields, packed: Mapping[str, Tensor]) -> Constant:
-    shape, bits, form = shape_of(fields), fields.integer("bits", 1, 54), fields.text("form", FORMS)
-    fields.finish()
-    count = prod(shape)
-    size = -(-count * bits // 8)
-    if name not in packed or packed[name].dtype != torch.uint8 or packed[name].shape != (size,):
-        fields.fail(f"{list(shape)} codes of {bits} bits take {size} bytes, and the file has others")
-    return Constant(unpack(packed[name], count, bits, form).reshape(shape), bits, form)

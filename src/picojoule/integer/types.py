@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from picojoule.files import Fields
+from picojoule.integer.coding import Coding
 
 EXACT_IN_FLOAT32 = 2**24
 """Integers of at most this magnitude are exact in float32."""
@@ -60,20 +61,44 @@ class Type:
 
 @dataclass(frozen=True)
 class Constant:
-    """Whole numbers, int64, that are stored at so many bits (`packing.FORMS`): weights at those of their format."""
+    """Whole numbers, int64, that are stored at so many bits (`packing.FORMS`): weights at those of their format.
+
+    With a coding what is stored are unsigned codes of so many bits, and the coding's table and shifts.
+    """
 
     values: Tensor
     bits: int
     form: str
+    coding: Coding | None = None
+
+    @classmethod
+    def coded(cls, values: Tensor, coding: Coding) -> "Constant":
+        """Whole numbers stored as codes of the least bits."""
+        return cls(values, coding.bits, "unsigned", coding)
+
+    @property
+    def plain(self) -> "Constant":
+        """The same whole numbers, of so many bits without any coding."""
+        if self.coding is None:
+            return self
+        low, high = int(self.values.min()), int(self.values.max())
+        return Constant(self.values, max(2, Type((), min(low, -1), max(high, 0), (0,)).bits), "signed")
+
+    @property
+    def codes(self) -> Tensor:
+        """What is stored, in its form."""
+        return self.values if self.coding is None else self.coding.codes(self.values)
 
     @property
     def packed_bytes(self) -> int:
         """Bytes that they are stored in."""
-        return -(-self.values.numel() * self.bits // 8)
+        codes = -(-self.values.numel() * self.bits // 8)
+        return codes + (0 if self.coding is None else self.coding.packed_bytes)
 
     def to_table(self) -> dict[str, Any]:
         """What the packed bytes do not say."""
-        return {"shape": list(self.values.shape), "bits": self.bits, "form": self.form}
+        stated = {"shape": list(self.values.shape), "bits": self.bits, "form": self.form}
+        return stated if self.coding is None else stated | {"coding": self.coding.to_table()}
 
 
 def shape_of(fields: Fields) -> tuple[int, ...]:

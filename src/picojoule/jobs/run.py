@@ -12,11 +12,11 @@ from picojoule.data import Samples
 from picojoule.energy import has_figure
 from picojoule.errors import InputError
 from picojoule.evaluate import Accuracy, Floor, IncrementalEvaluator, Metric
+from picojoule.formats import Format
 from picojoule.jobs.progress import Stage
 from picojoule.jobs.setup import BASELINES, Setup, Ways
 from picojoule.plan import Plan
 from picojoule.search import (
-    FAMILIES,
     Decision,
     Journal,
     JournaledEvaluator,
@@ -28,9 +28,10 @@ from picojoule.search import (
     Sensitivities,
     Step,
     Waypoint,
-    fixed_point_ladders,
+    by_energy,
+    formats_of,
+    ladders_of,
     measure,
-    other_formats,
     strategies,
 )
 
@@ -62,11 +63,11 @@ class Run:
         self._worth_saving = False
         self._limits = ways.limits
         signed = {site: setup.calibration.signed(site) for site in setup.network.sites}
-        self._ladders = fixed_point_ladders(signed, ways.bits)
-        self._others = tuple(
-            each for each in other_formats(ways.families, ways.bits) if has_figure(each, setup.platform)
-        )
-        self._tell_left_out()
+        self._ladders = ladders_of(signed, self._formats(signed, ways.families))
+        if ways.inputs:
+            inputs = ladders_of(signed, self._formats(signed, ways.inputs))
+            sites = setup.network.sites
+            self._ladders |= {site: inputs[site] for site in sites if sites[site].kind == "inputs"}
         self._begin(None)
 
     def result(self, keeps: tuple[float, ...], settings: dict[str, Any]) -> Result:
@@ -117,24 +118,35 @@ class Run:
         self._search = searched(stopped=self._over, listener=self._meter.heard)
         self._sure = searched()  # for what every result needs, and nothing may cut short
         self._report = evaluator(setup.splits.report, cache_gb=0)()
-        self._problem = Problem(
-            setup.network, self._ladders, self._search, setup.estimate, sensitivities, self._limits, self._others
-        )
+        self._problem = Problem(setup.network, self._ladders, self._search, setup.estimate, sensitivities, self._limits)
         self._fits()
 
-    def _tell_left_out(self) -> None:
-        """Name the families that have no format within the bits, or none that the platform prices."""
-        low, high = self._ways.bits
-        for family in self._ways.families:
-            formats = other_formats((family,), (low, high))
-            if FAMILIES[family] and not set(formats) & set(self._others):
-                missing = f"platform '{self._setup.platform.name}' has no figure for them"
-                why = missing if formats else f"none has {low} to {high} bits"
-                self._meter.remark(f"formats '{family}' are left out: {why}")
+    def _formats(self, signed: Mapping[str, bool], families: tuple[str, ...]) -> tuple[Format, ...]:
+        """Those of the families asked for, most energy first; what cannot be searched is named and left out."""
+        (low, high), platform = self._ways.bits, self._setup.platform
+        found, left_out = list[Format](), list[str]()
+        for family in families:
+            formats = formats_of((family,), (low, high))
+            priced = [format for format in formats if has_figure(format, platform)]
+            found += priced
+            if not priced:
+                why = f"platform '{platform.name}' has no figure for them"
+                left_out.append(
+                    f"formats '{family}' are left out: {why if formats else f'none has {low} to {high} bits'}"
+                )
+        if not found:
+            raise InputError(f"{'; '.join(left_out)}; give fixed with them")
+        for line in left_out:
+            self._meter.remark(line)
+
+        def everywhere_pj(format: Format) -> float:
+            return self._setup.estimate(Plan({site: each for site, (each,) in ladders_of(signed, [format]).items()}))
+
+        return by_energy(dict.fromkeys(found), everywhere_pj)  # a family may bring what was named too
 
     def _fits(self) -> None:
         """Refuse limits that even the fewest bits exceed."""
-        narrowest = self._problem.rung(max(map(len, self._ladders.values())))
+        narrowest = self._problem.narrowest()
         if self._limits.excess(self._setup.network, narrowest) > 0:
             raise InputError(self._limits.refusal(self._setup.network, narrowest))
 
@@ -225,7 +237,7 @@ class Run:
         return ""
 
     def _fitting(self) -> Plan:
-        """The plan with the most bits that is within the limits, one bit count everywhere."""
+        """The plan of most energy that is within the limits, one format everywhere."""
         depth = max(map(len, self._ladders.values()))
         plans = (self._problem.rung(rung) for rung in range(depth))
         return next(plan for plan in plans if not self._limits.excess(self._setup.network, plan))

@@ -42,6 +42,7 @@ def search(
     signed: str = "auto",
     bits: tuple[int, int] = (1, 16),
     formats: str = "fixed",
+    inputs: str | None = None,
     max_weight_bytes: int | None = None,
     max_ram_bytes: int | None = None,
     platform: str | os.PathLike[str] | Platform = "moons2017",
@@ -60,9 +61,10 @@ def search(
 
     `strategy` is `descent`, `greedy` or `uniform`. `confidence` says how sure a floor must be, such as 0.95, in the
     paired comparison with the float network; "point" is the count alone. `observer`, `prepare` and `confidence` are the
-    strategy's own where they are not given. `formats` are the families to try, such as "fixed,float,nf": those beside
-    fixed by uniform alone. Only descent keeps `max_weight_bytes` and `max_ram_bytes`. `jobs` cores and `cache_gb` of
-    memory are used; what comes out depends on neither.
+    strategy's own where they are not given. `formats` are the families that each site chooses from, such as
+    "fixed,float,nf", or formats by name; `inputs` are those of inputs, where they are others than those of weights.
+    Only descent keeps `max_weight_bytes` and `max_ram_bytes`. `jobs` cores and `cache_gb` of memory are used; what
+    comes out depends on neither.
 
     `data` is anything `picojoule.data.as_loaded` takes: a spec such as `"idx:mnist"`, a torch Dataset, a pair of
     them (train, held-out), or a pair of arrays (x, y); `splits` are three ready-made splits instead. `keep` is one or
@@ -82,6 +84,7 @@ def search(
     ways = Ways.settled(
         strategy=strategy, confidence=confidence, rescale=rescale, observer=observer, prepare=prepare, signed=signed,
         bits=bits, max_weight_bytes=max_weight_bytes, max_ram_bytes=max_ram_bytes, formats=formats,
+        inputs=inputs,
     )  # fmt: skip
     folder = None if out is None else Path(out)
     if folder is not None:

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ from picojoule import files
 from picojoule.calibration import GRANULARITIES, OBSERVERS, Calibration, Settings
 from picojoule.data import Samples, Splits, as_loaded, split
 from picojoule.energy import EnergyReport, Platform, Sparsity, energy
-from picojoule.errors import InputError
+from picojoule.errors import FormatError, InputError
 from picojoule.evaluate import check_confidence, measure_sparsity
-from picojoule.formats import Format
+from picojoule.formats import Format, parse
 from picojoule.jobs.progress import Meter, Stage, silent
 from picojoule.network import Network, capture
 from picojoule.plan import Limits, Plan
@@ -124,6 +125,7 @@ class Ways:
     bits: tuple[int, int]
     limits: Limits
     families: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
 
     @classmethod
     def settled(
@@ -139,6 +141,7 @@ class Ways:
         max_weight_bytes: int | None,
         max_ram_bytes: int | None,
         formats: str = "fixed",
+        inputs: str | None = None,
     ) -> "Ways":
         """The ways asked for; None takes what the strategy usually takes.
 
@@ -162,7 +165,8 @@ class Ways:
         if limits and not weighs:
             raise InputError(f"strategy '{strategy}' keeps no limits of bytes; choose descent, or give no limit")
         sure = usual.confidence if confidence is None else _confidence(confidence)
-        return cls(strategy, sure, ranges, tuned, _bits(bits), limits, _families(formats, strategy))
+        others = () if inputs is None else _families(inputs, "inputs")
+        return cls(strategy, sure, ranges, tuned, _bits(bits), limits, _families(formats), others)
 
     def described(self) -> dict[str, Any]:
         """The ways as results state them."""
@@ -176,6 +180,7 @@ class Ways:
             "signed": self.ranges.signed,
             "bits": list(self.bits),
             "formats": ",".join(self.families),
+            **({"inputs": ",".join(self.inputs)} if self.inputs else {}),
             **limits,
         }
 
@@ -242,17 +247,27 @@ def _bits(bits: tuple[int, int]) -> tuple[int, int]:
     return low, high
 
 
-def _families(formats: str, strategy: str) -> tuple[str, ...]:
-    asked = formats.split(",") if isinstance(formats, str) else []
-    families = tuple(family for family in FAMILIES if family in asked)
-    if not asked or len(families) < len(asked) or "fixed" not in families:
-        raise InputError(f"formats {formats!r} cannot be searched; give fixed, or with it float or nf: fixed,float,nf")
-    able = strategies()[strategy].families
-    if beyond := [family for family in families if family not in able]:
-        raise InputError(
-            f"strategy '{strategy}' does not search {' and '.join(beyond)}; choose uniform, or fixed alone"
-        )
-    return families
+def _families(formats: str, what: str = "formats") -> tuple[str, ...]:
+    if not isinstance(formats, str) or not formats:
+        raise InputError(f"{what} {formats!r} cannot be searched; give families such as {','.join(FAMILIES)}")
+    asked = formats.split(",")
+    for index, family in enumerate(asked):
+        if family not in FAMILIES and not _is_format(family):
+            near = get_close_matches(family, FAMILIES, 1)
+            hint = f"; nearest is {near[0]}" if near else ""
+            raise InputError(
+                f"family of formats '{family}' is not known; choose of {', '.join(FAMILIES)}, or a format{hint}"
+            )
+        if family in asked[:index]:
+            raise InputError(f"family of formats '{family}' is given twice; give it once")
+    return (*(family for family in FAMILIES if family in asked), *(each for each in asked if each not in FAMILIES))
+
+
+def _is_format(text: str) -> bool:
+    try:
+        return parse(text).rounds
+    except FormatError:
+        return False
 
 
 @cache

@@ -88,7 +88,7 @@ def train(
     meter = Meter(listener)
     meter.begin(Stage("reading the data"))
     loaded = as_loaded(data)
-    course = _course(loaded, recipe, epochs, seed, device)
+    course = course_of(loaded, recipe, epochs, seed, device)
     meter.begin(Stage("capturing the network"))
     if begun is not None:
         module = Trainable(begun.captured, begun.plan, begun.ranges)
@@ -247,7 +247,8 @@ def _check_start(model: object, start: Result | None, bits: int | None, plan: Pl
         raise InputError("a plan says the bits of every site; give either that or bits")
 
 
-def _course(loaded: Loaded, recipe: Recipe, epochs: int | None, seed: int, device: str | torch.device) -> Course:
+def course_of(loaded: Loaded, recipe: Recipe, epochs: int | None, seed: int, device: str | torch.device) -> Course:
+    """Refuse what cannot be trained on or for, before any work."""
     if loaded.train is None:
         raise DataError("the data has no samples to train on; give a pair (train, held-out), or x_train and y_train")
     if epochs is not None and not (type(epochs) is int and epochs >= 1):

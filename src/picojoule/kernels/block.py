@@ -1,4 +1,4 @@
-"""Rounding in blocks along the last axis of a tensor, each with a scale: what MX formats, NVFP4 and NF4 are used with.
+"""Rounding in blocks along an axis of a tensor, each with a scale: what MX formats, NVFP4 and NF4 are used with.
 
 Where the scale of a block follows from its own numbers (`Scales`), one pass over memory finds it and rounds with it.
 Where it takes more than that, `maxima` is one pass, and rounding with the scales that were made of them another.
@@ -57,65 +57,85 @@ class Scales(NamedTuple):
         return scales if self.powers else scales.float().to(largest.dtype)
 
 
-def maxima(x: Tensor, size: int) -> Tensor:
-    """The largest magnitude of each block of x [..., n], as [..., blocks]; no gradient passes.
+def maxima(x: Tensor, size: int, axis: int = -1) -> Tensor:
+    """The largest magnitude of each block along an axis of x [..., n, ...], as [..., blocks, ...]; no gradient passes.
 
     x float32 or float64; the last block of a row may be shorter. NaN counts as 0, ±Inf as the type's largest number.
     """
-    x = x.detach().contiguous()
-    found = x.new_empty(*x.shape[:-1], -(-x.shape[-1] // size))
-    if compiled.direct(x) and compiled.over_blocks("maxima", x, size, found):
+    x, axis = x.detach(), axis % x.dim()
+    if _lies_along(x, axis):
+        return maxima(x.movedim(axis, -1), size).movedim(-1, axis)
+    x = x.contiguous()
+    found = _for_each_block(x, size, axis)
+    if compiled.direct(x) and compiled.over_blocks("maxima", x, axis, size, found):
         return found
-    return plain_maxima(x, size)
+    return plain_maxima(x, size, axis)
 
 
 def round_in_blocks(
-    x: Tensor, size: int, scales: Scales | Tensor, members: Floats | Table, out: Tensor | None = None
+    x: Tensor, size: int, scales: Scales | Tensor, members: Floats | Table, out: Tensor | None = None, axis: int = -1
 ) -> Tensor:
-    """The nearest member to each number of x [..., n] over the scale of its block, times that scale.
+    """The nearest member to each number of x [..., n, ...] over the scale of its block along an axis, times the scale.
 
     No gradient passes. x float32 or float64, blocks of at least two, of which the last of a row may be shorter;
-    `scales` how to find them, or the scales themselves [..., blocks] of x's type, not negative, where 0 makes zeros of
-    its block. With `out`, a tensor of x's shape and dtype that may be x itself, the result is written there.
+    `scales` how to find them, or the scales themselves [..., blocks, ...] of x's type, not negative, where 0 makes
+    zeros of its block. With `out`, a tensor of x's shape and dtype that may be x itself, the result is written there.
     """
-    x = x.detach().contiguous()
+    x, axis = x.detach(), axis % x.dim()
+    if _lies_along(x, axis):
+        given = scales.movedim(axis, -1) if isinstance(scales, Tensor) else scales
+        target = torch.empty_like(x) if out is None else out
+        round_in_blocks(x.movedim(axis, -1), size, given, members, target.movedim(axis, -1))
+        return target
+    x = x.contiguous()
     target = torch.empty_like(x) if out is None or not out.is_contiguous() else out
-    if compiled.direct(x) and _compiled(x, size, scales, members, target):
+    if compiled.direct(x) and _compiled(x, size, scales, members, target, axis):
         return target if out is None or target is out else out.copy_(target)
-    result = plain(x, size, scales.of(maxima(x, size)) if isinstance(scales, Scales) else scales, members)
+    result = plain(x, size, scales.of(maxima(x, size, axis)) if isinstance(scales, Scales) else scales, members, axis)
     return result if out is None else out.copy_(result)
 
 
-def plain_maxima(x: Tensor, size: int) -> Tensor:
+def plain_maxima(x: Tensor, size: int, axis: int = -1) -> Tensor:
     """`maxima` by operations of torch."""
-    blocks = -(-x.shape[-1] // size)
-    whole = pad(x.abs().nan_to_num(nan=0.0), (0, blocks * size - x.shape[-1]))
+    runs = x.movedim(axis, -1)
+    blocks = -(-runs.shape[-1] // size)
+    whole = pad(runs.abs().nan_to_num(nan=0.0), (0, blocks * size - runs.shape[-1]))
     largest: Tensor = whole.unflatten(-1, (blocks, size)).amax(-1)
-    return largest
+    return largest.movedim(-1, axis)
 
 
-def plain(x: Tensor, size: int, scales: Tensor, members: Floats | Table) -> Tensor:
+def plain(x: Tensor, size: int, scales: Tensor, members: Floats | Table, axis: int = -1) -> Tensor:
     """`round_in_blocks` with given scales, by operations of torch."""
-    each = scales.repeat_interleave(size, -1)[..., : x.shape[-1]]
+    each = scales.repeat_interleave(size, axis).movedim(axis, 0)[: x.shape[axis]].movedim(0, axis)
     units = x / torch.where(each == 0, 1, each)
     if isinstance(members, Table):
         return table.plain(units, *members.at(1.0, x.dtype, x.device)).mul_(each)
     return minifloat.plain(units, *members).mul_(each)
 
 
-def _compiled(x: Tensor, size: int, scales: Scales | Tensor, members: Floats | Table, out: Tensor) -> bool:
+def _lies_along(x: Tensor, axis: int) -> bool:
+    """Whether the numbers of a block lie side by side in memory, though the axis is not the last: channels last."""
+    return axis != x.dim() - 1 and not x.is_contiguous() and x.movedim(axis, -1).is_contiguous()
+
+
+def _for_each_block(x: Tensor, size: int, axis: int) -> Tensor:
+    """A tensor to be filled, with a number for each block."""
+    return x.new_empty(*x.shape[:axis], -(-x.shape[axis] // size), *x.shape[axis + 1 :])
+
+
+def _compiled(x: Tensor, size: int, scales: Scales | Tensor, members: Floats | Table, out: Tensor, axis: int) -> bool:
     """`round_in_blocks` to `out` by a loop: whether one could."""
     found: tuple[float, ...] = (0, 1.0, 0.0, 0.0)
     if isinstance(scales, Scales):
         if x.dtype != torch.float32:  # scales are float32
-            scales = scales.of(maxima(x, size))
+            scales = scales.of(maxima(x, size, axis))
         else:
             found = (_BITS[x.dtype][1] if scales.powers else -1, scales.divisor, *scales.bounds)
-            scales = x.new_empty(*x.shape[:-1], -(-x.shape[-1] // size))
+            scales = _for_each_block(x, size, axis)
     numbers: tuple[float, ...]
     if isinstance(members, Table):
         name, entries = "blocks of members", members.kept(1.0, x.dtype)
         numbers = (*(each.data_ptr() for each in entries), len(entries[0]) // SMALL, 0, 0, 0)
     else:
         name, numbers = "blocks of floats", minifloat.within_type(x.dtype, *members)
-    return bool(numbers) and compiled.over_blocks(name, x, size, scales, (*found, *numbers), out)
+    return bool(numbers) and compiled.over_blocks(name, x, axis, size, scales.contiguous(), (*found, *numbers), out)

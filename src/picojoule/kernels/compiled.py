@@ -97,28 +97,37 @@ def run(
 
 
 def over_blocks(
-    name: str, x: Tensor, size: int, scales: Tensor, numbers: tuple[float, ...] = (), out: Tensor | None = None
+    name: str,
+    x: Tensor,
+    axis: int,
+    size: int,
+    scales: Tensor,
+    numbers: tuple[float, ...] = (),
+    out: Tensor | None = None,
 ) -> bool:
-    """Have a loop go over blocks of at least two numbers along the last axis of x: whether one could.
+    """Have a loop go over blocks of at least two numbers along an axis of x: whether one could.
 
-    It reads or writes the scales [..., blocks], and writes to `out`, which may be x, if it makes more of x than those.
+    It reads or writes the scales [..., blocks, ...], and writes to `out`, which may be x, if it makes more of x.
     """
-    total, n = x.numel(), x.shape[-1]
+    total, n, apart = x.numel(), x.shape[axis], math.prod(x.shape[axis + 1 :])
     if not (x.is_cpu and x.dtype in _DTYPES and total > 1 and (total >= ENOUGH or _LOOPS in sys.modules)):
         return False
     if not (x.is_contiguous() and x.data_ptr() and scales.is_contiguous() and scales.dtype is x.dtype):
         return False
-    if size < 2 or scales.shape != (*x.shape[:-1], -(-n // size)) or not scales.is_cpu:
+    if size < 2 or scales.shape != (*x.shape[:axis], -(-n // size), *x.shape[axis + 1 :]) or not scales.is_cpu:
         return False
     if out is not None and not (out.is_contiguous() and _alike(x, out) and out.dtype is x.dtype and _writable(x, out)):
         return False
-    unit = size if n % size == 0 else n  # all is one row, unless blocks at the ends of rows are shorter
-    loop = machine_code(name, False, x.dtype, size)
+    one_row = apart == 1 and n % size == 0  # else the blocks at the ends of rows are shorter
+    rows, unit = (1, size) if one_row else (total // (n * apart), n * apart)
+    if apart > 1:
+        name, numbers = f"{name} across", (*numbers, size, apart)
+    loop = machine_code(name, False, x.dtype, size if apart == 1 else 0)
     if loop is None:
         return False
     if out is not None:
         torch.autograd.graph.increment_version(out)  # a backward that needs what it held must find out
-    _spread(loop, (x,) if out is None else (x, out), 1 if unit == size else total // n, unit, (scales,), numbers)
+    _spread(loop, (x,) if out is None else (x, out), rows, unit, (scales,), numbers)
     return True
 
 

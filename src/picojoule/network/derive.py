@@ -32,6 +32,7 @@ class Site:
     readers: tuple[str, ...]
     count: int  # elements, per sample for inputs
     channels: int  # weights: output channels (axis 0), the grain of channel-wise ranges; inputs: 1
+    axis: int = 1  # the dimension over which layers multiply, or -1, the last: along it a format lays blocks
 
     @property
     def aliases(self) -> tuple[str, ...]:
@@ -199,17 +200,27 @@ def _macs(nodes: Nodes, node: Node) -> int:
 
 def _sites(nodes: Nodes, calls: list[_Call]) -> dict[str, Site]:
     """For each layer in order its inputs' site, then its weights', each once, under its first reader's name."""
-    readers: dict[tuple[str, str], list[str]] = {}
+    readers: dict[tuple[str, str], list[_Call]] = {}
     for call in calls:
-        readers.setdefault(("inputs", call.inputs), []).append(call.name)
-        readers.setdefault(("weights", call.weights), []).append(call.name)
+        readers.setdefault(("inputs", call.inputs), []).append(call)
+        readers.setdefault(("weights", call.weights), []).append(call)
     sites = {}
-    for (kind, tensor), names in readers.items():
-        node = nodes[tensor]
+    for (kind, tensor), theirs in readers.items():
+        node, names = nodes[tensor], tuple(call.name for call in theirs)
         channels = node.shape[0] or 1 if kind == "weights" else 1
-        site = Site(f"{names[0]}.{kind}", kind, tensor, tuple(names), node.count, channels)
+        axis = 1 if kind == "weights" else _axis(nodes, node, theirs)
+        site = Site(f"{names[0]}.{kind}", kind, tensor, names, node.count, channels, axis)
         sites[site.name] = site
     return sites
+
+
+def _axis(nodes: Nodes, value: Node, readers: list[_Call]) -> int:
+    """Over which dimension a value is multiplied: its last where dense layers alone read it, with that dimension as it
+    is, or where dimension 1 is the batch; else 1."""
+    read = (nodes[next(call.node.refs())].shape for call in readers)
+    kinds = {ops.MAC[call.node.op] for call in readers}
+    by_rows = kinds == {"linear"} and all(shape[-1] == value.shape[-1] for shape in read)
+    return -1 if len(value.shape) > 2 and (by_rows or value.shape[1] is None) else 1
 
 
 def _biases(nodes: Nodes, calls: list[_Call], by_tensor: Mapping[str, str]) -> dict[str, str]:

@@ -94,9 +94,13 @@ class Network:
         return self._derived.sites
 
     def shape(self, site: str) -> tuple[int, ...]:
-        """The shape of a site's tensor, of inputs for one sample."""
+        """The shape of a site's tensor, of inputs for one sample, as formats see it: its `axis` turned to be the
+        second."""
         node = self.by_name[self.sites[site].tensor]
-        return tuple(node.rows if size is None else size for size in node.shape)
+        sizes = [node.rows if size is None else size for size in node.shape]
+        if self.sites[site].axis != 1:
+            sizes.insert(1, sizes.pop())
+        return tuple(sizes)
 
     @property
     def biases(self) -> Mapping[str, str]:

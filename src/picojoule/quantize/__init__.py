@@ -4,5 +4,9 @@ from picojoule.quantize.biases import layers_by_node, settled
 from picojoule.quantize.choice import Choice, choices, shifted_biases
 from picojoule.quantize.quantize import quantize
 from picojoule.quantize.quantizer import Quantizer
+from picojoule.quantize.steps import MOST_BITS, Steps, steps_of
 
-__all__ = ["Choice", "Quantizer", "choices", "layers_by_node", "quantize", "settled", "shifted_biases"]
+__all__ = [
+    "MOST_BITS", "Choice", "Quantizer", "Steps", "choices", "layers_by_node", "quantize", "settled", "shifted_biases",
+    "steps_of",
+]  # fmt: skip

@@ -5,6 +5,7 @@ down, which changes no sign; elsewhere to the nearest, half to even.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -16,7 +17,8 @@ from picojoule.formats import Binary, Format
 from picojoule.network import Layer, Network, Node, Ref, ops
 from picojoule.network.fold import free
 from picojoule.plan import Plan
-from picojoule.quantize.choice import choices, shifted_biases
+from picojoule.quantize.choice import Choice, choices, shifted_biases
+from picojoule.quantize.steps import steps_of
 
 _MONOTONE = ops.VIEW | {"max_pool1d", "max_pool2d", "hardtanh"}
 """Operations that give the same whether a sign is taken before or after them."""
@@ -40,17 +42,16 @@ def settled(network: Network, plan: Plan, ranges: Ranges) -> Settled:
     plan = plan.expand(network)
     chosen = choices(network, plan, ranges)
     tensors = dict(network.tensors) | shifted_biases(network, chosen)
-    steps = accumulator_steps(network, plan, ranges)
     layers = layers_by_node(network)
     readers = Counter(ref for node in network.nodes for ref in node.refs())
     taken = {node.name for node in network.nodes}
     nodes: list[Node] = []
     for node in network.nodes:
         layer, refs = layers.get(node.name), list(node.refs())
-        step = steps[layer.name] if layer is not None else None
-        if layer is not None and step is not None and len(refs) > 2:
+        each = _sum_steps(network, chosen, layer) if layer is not None and len(refs) > 2 else None
+        if layer is not None and each is not None:
             name = refs[2]
-            bias, each = tensors[name].double(), step * _power(ranges.sites[layer.weights].exponents)
+            bias = tensors[name].double()
             if readers[name] > 1:  # another layer's steps may be others
                 name = free(f"{layer.name}.bias", taken)
                 taken.add(name)
@@ -70,6 +71,16 @@ def layers_by_node(network: Network) -> dict[str, Layer]:
     return dict(zip(nodes, network.layers, strict=True))
 
 
+def _sum_steps(network: Network, chosen: Mapping[str, Choice], layer: Layer) -> Tensor | None:
+    """The step in which a layer's sums go, one or one for each channel; None where weights or inputs have none."""
+    weights, inputs = chosen[layer.weights], chosen[layer.inputs]
+    if not (weights.format.rounds and inputs.format.rounds):
+        return None
+    found = steps_of(weights, network.tensors[network.sites[layer.weights].tensor])
+    step = _step(inputs.format, inputs.range.signed) * 2.0 ** inputs.range.exponents[0]
+    return step * _power(found.exponents) if found.fit and step else None
+
+
 def accumulator_steps(network: Network, plan: Plan, ranges: Ranges) -> dict[str, float | None]:
     """By layer the step in which its sums go where the weights' exponents are 0; None where that is not even."""
     return {layer.name: _step_of(plan, ranges, layer) for layer in network.layers}
@@ -85,8 +96,8 @@ def _step_of(plan: Plan, ranges: Ranges, layer: Layer) -> float | None:
 
 
 def _step(format: Format, signed: bool) -> float:
-    """What all numbers of a format are multiples of; 0 where there is nothing."""
-    if format.with_scales:
+    """What all numbers of a format are multiples of; 0 where there is nothing, or it has its numbers from elsewhere."""
+    if format.with_scales or format.fitted:
         return 0.0
     members = format.grid(signed)
     least = float(members[members != 0].abs().min())

@@ -4,6 +4,7 @@ Forward it is `format.quantize`; backward the gradient passes where the value li
 elsewhere (the straight-through estimator; Hubara et al. 2016; Moons et al., *Embedded Deep Learning*, chapter 3).
 """
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,27 +14,28 @@ from picojoule.calibration import Range
 from picojoule.formats import Format
 from picojoule.formats.base import power_of_two
 from picojoule.kernels.gate import pass_where, pass_within, within
+from picojoule.quantize.choice import along
 
 LARGE = 1 << 17
 """Tensors of so many numbers are rounded in their own memory where they may be: fresh memory costs more than that."""
 
 
 class Quantizer(nn.Module):
-    """Rounds to `format` at `range`, in the dtype and on the device of its input.
+    """Rounds to `format` at `range`, in the dtype and on the device of its input, blocks along `axis`.
 
-    The range is part of the state (`exponents` int32 [1] or [c], `signed` bool), the format is not: it is the plan's.
-    Nor is the range's shift, which the layer's biases hold.
+    The range is part of the state (`exponents` int32 [1] or [c], `signed` bool), the format is not: it is the plan's,
+    with the members of the range where it is a codebook. Nor is the range's shift, which the layer's biases hold.
     """
 
     exponents: Tensor
     signed: Tensor
 
-    def __init__(self, format: Format, range: Range) -> None:
+    def __init__(self, format: Format, range: Range, axis: int = 1) -> None:
         super().__init__()
-        self.format = format
+        self.format, self.axis = format, axis
         self.register_buffer("exponents", torch.tensor(range.exponents, dtype=torch.int32))
         self.register_buffer("signed", torch.tensor(range.signed))
-        self._take(Range(range.exponents, range.signed))
+        self._take(replace(range, shift=()))
         self.register_load_state_dict_post_hook(_reread)  # type: ignore[no-untyped-call]
 
     @property
@@ -61,7 +63,7 @@ class Quantizer(nn.Module):
 
     def round(self, x: Tensor, out: Tensor | None = None) -> Tensor:
         """x rounded, with no gradient of its own."""
-        return self.format.quantize(x, self._exponent(x), self._range.signed, out)
+        return along(self.axis, self.format, x, self._exponent(x), self._range.signed, out)
 
     def bounds(self, x: Tensor, rectify: bool) -> tuple[float | Tensor, float | Tensor]:
         """The closed interval of x where the gradient passes; with `rectify` it begins above zero."""
@@ -91,7 +93,8 @@ class Quantizer(nn.Module):
 
 
 def _reread(module: Quantizer, _: object) -> None:
-    module._take(Range(tuple(module.exponents.tolist()), bool(module.signed)))
+    exponents, signed = tuple(module.exponents.tolist()), bool(module.signed)
+    module._take(replace(module.range, exponents=exponents, signed=signed))
 
 
 def _least(dtype: torch.dtype) -> float:

@@ -7,11 +7,12 @@ platform) is computed here, by the same code that the search used.
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 from picojoule.energy import Platform, energy, platforms
 from picojoule.energy.report import PARTS, LayerEnergy
-from picojoule.errors import PicojouleError, PlatformError
+from picojoule.errors import PlatformError
 from picojoule.evaluate import Accuracy, Floor, Tally
 from picojoule.formats import Fixed, Format
 from picojoule.plan import Plan
@@ -41,8 +42,8 @@ def document(runs: Mapping[str, Result]) -> dict[str, Any]:
 
 
 def _run(name: str, result: Result) -> dict[str, Any]:
-    settings, network = result.settings, result.captured
-    own = _own_platform(settings)
+    settings, network, front = result.settings, result.captured, _unbeaten(result)
+    own = rerun.own_platform(settings)
     return {
         "name": name,
         "title": rerun.title(settings),
@@ -62,7 +63,9 @@ def _run(name: str, result: Result) -> dict[str, Any]:
         },
         "histograms": {site: found.to_table() for site, found in result.histograms.items()},
         "points": [_point(result, point) for point in _all(result)],
-        "path": [_waypoint(result, waypoint) for waypoint in result.path],
+        "path": [_waypoint(result, waypoint, front) for waypoint in result.path],
+        "least": {point.label: _least(result, point.keep) for point in result.points if point.keep is not None},
+        "left_out": words.left_out(result),
         "ranking": [_ranked(result, platform, own) for platform in _every_platform(own)],
     }
 
@@ -76,7 +79,7 @@ def _tried(point: OperatingPoint) -> list[Format]:
 
 
 def _format(format: Format) -> dict[str, Any]:
-    listed = format.rounds and not format.with_scales and format.bits <= LISTED_BITS
+    listed = format.rounds and not format.with_scales and not format.fitted and format.bits <= LISTED_BITS
     return {
         "bits": format.bits,
         "family": format.family,
@@ -87,7 +90,10 @@ def _format(format: Format) -> dict[str, Any]:
 
 
 def _limits(format: Format, signed: bool) -> list[float] | None:
-    """The ends of a range on the unit scale; none where blocks find scales for whatever comes."""
+    """The ends of a range on the unit scale; none where blocks find scales for whatever comes, and of codebooks, whose
+    numbers are the sites' own."""
+    if format.fitted:
+        return None
     ends = format.limits(signed)
     return list(ends) if all(map(math.isfinite, ends)) else None
 
@@ -101,6 +107,8 @@ def _point(result: Result, point: OperatingPoint) -> dict[str, Any]:
     return {
         "label": point.label,
         "keep": point.keep,
+        "family": words.family(point.plan),
+        "numbers": words.numbers(result.captured, point.plan),
         "baseline": point.label in result.baselines,
         "holds": point.holds,
         "stopped": point.stopped,
@@ -148,10 +156,14 @@ def _ratio(energy_pj: float | None, baseline: OperatingPoint | None) -> float | 
     return energy_pj / baseline.energy.total_pj
 
 
-def _waypoint(result: Result, waypoint: Waypoint) -> dict[str, Any]:
+def _waypoint(result: Result, waypoint: Waypoint, front: list[Waypoint]) -> dict[str, Any]:
     """A plan of the curve, its bits short: for each layer the inputs' and the weights', such as `5/3`."""
     reference, plan = result.baselines["float32"], waypoint.plan
     return {
+        "family": words.family(plan),
+        "numbers": words.numbers(result.captured, plan),
+        "uniform": len({(format.family, format.bits) for format in plan.formats.values()}) == 1,
+        "front": waypoint in front,
         "energy_pj": waypoint.energy_pj,
         "of_16_bits": _ratio(waypoint.energy_pj, result.baselines.get("fixed16")),
         **{
@@ -167,6 +179,30 @@ def _waypoint(result: Result, waypoint: Waypoint) -> dict[str, Any]:
             for layer in result.captured.layers
         ],
     }
+
+
+def _unbeaten(result: Result) -> list[Waypoint]:
+    """The plans of the curve that no other of it, and no point, beats in both energy and report-split accuracy."""
+    known = [(point.energy.total_pj, point.report.value) for point in _all(result) if point.energy is not None]
+    known += [(each.energy_pj, each.reported.accuracy.value) for each in result.path]
+
+    def beaten(waypoint: Waypoint) -> bool:
+        pj, value = waypoint.energy_pj, waypoint.reported.accuracy.value
+        return any(cost <= pj and other >= value and (cost, other) != (pj, value) for cost, other in known)
+
+    return [waypoint for waypoint in result.path if not beaten(waypoint)]
+
+
+def _least(result: Result, keep: float) -> dict[str, dict[str, Any]]:
+    """By family the plan of least energy that holds a floor on the search split, of all plans that are known."""
+    known = [(point.energy.total_pj, point.plan, point.searched) for point in _all(result) if point.energy is not None]
+    known += [(each.energy_pj, each.plan, each.searched) for each in result.path]
+    floor, found = result.floor(keep), dict[str, dict[str, Any]]()
+    for energy_pj, plan, tally in sorted(known, key=itemgetter(0)):
+        family = words.family(plan)
+        if family is not None and family not in found and floor.holds(tally):
+            found[family] = {"energy_pj": energy_pj, "numbers": words.numbers(result.captured, plan)}
+    return found
 
 
 def _mean_bits(result: Result, plan: Plan, kind: str) -> float:
@@ -207,7 +243,9 @@ def _site(site: str, point: OperatingPoint) -> dict[str, Any]:
     return {
         "site": site,
         "format": str(point.plan.formats[site]),
+        "range": words.span(found, point.plan.formats[site]),
         "exponents": list(found.exponents),
+        "members": [member * 2.0 ** found.exponents[0] for member in found.members] or None,
         "signed": found.signed,
         "zeros": point.sparsity.of(site),
     }
@@ -240,14 +278,6 @@ def _trial(trial: Trial, reference: Accuracy) -> dict[str, Any]:
         "gained": tally.gained,
         "holds": trial.holds,
     }
-
-
-def _own_platform(settings: Mapping[str, Any]) -> Platform | None:
-    """The platform that the search weighed energies on, whose whole text a result keeps."""
-    try:
-        return Platform.parse(str(settings.get("platform_toml", "")), "the result's platform")
-    except PicojouleError:
-        return None  # settings are kept as they are, whatever they are
 
 
 def _every_platform(own: Platform | None) -> list[Platform]:

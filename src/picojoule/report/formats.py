@@ -1,6 +1,8 @@
-"""Number formats told: the list of families, one format with its numbers drawn, and a ranking on real tensors."""
+"""Number formats told: the list of families, one format with its numbers drawn, several drawn for a document, and a
+ranking on real tensors."""
 
 from collections.abc import Sequence
+from html import escape
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +13,7 @@ from rich.text import Text
 
 from picojoule.calibration import Comparison
 from picojoule.errors import FormatError
-from picojoule.formats import Block, Float32, Format, Minifloat, families, listed, parse
+from picojoule.formats import Block, Float32, Format, Lut, Minifloat, families, listed, parse
 
 _SHOWN = 16
 """How many members of a grid are printed; of a larger one only its ends and its step."""
@@ -59,12 +61,13 @@ def one(format: Format) -> RenderableType:
     lines = [f"{format}: {type(format).summary}"]
     lines += [f"{format.bits} bits per element{stored}, {format.family} arithmetic"]
     lines += [f"elements: {element}"] * format.with_scales
-    lines += [", ".join(f"{label} {known[key]:g}" for key, label in _FACTS.items() if known[key] is not None)]
+    told = [f"{label} {known[key]:g}" for key, label in _FACTS.items() if known[key] is not None]
+    lines += [", ".join(told)] if told else []
     if known["relative_error"] is not None:
         lines[-1] += " (half a unit in the last place)"
     if known["policy"] is not None:
         lines += [f"{_POLICIES[known['policy']]}; rounding saturates, and NaN stays NaN"]
-    if element.rounds:
+    if element.rounds and not element.fitted:
         lines += drawn(element.grid().tolist())
     return Group(*(Text(line, no_wrap=True) for line in [*lines, *_grids(format)]))
 
@@ -97,7 +100,7 @@ def facts(format: Format) -> dict[str, Any]:
         known |= {key: getattr(format, key) for key in ("least_normal", "least_subnormal", "policy")}
         if format.least_normal is not None:
             known["relative_error"] = 2.0 ** -(format.mantissa_bits + 1)
-    if not format.with_scales and format.rounds:
+    if not (format.with_scales or format.fitted) and format.rounds:
         signed, unsigned = format.grid(True).tolist(), format.grid(False).tolist()
         known["largest"] = signed[-1]
         if len(signed) <= _LISTED:
@@ -135,11 +138,47 @@ def drawn(grid: Sequence[float]) -> list[str]:
     return [*dots, "".join(below)]
 
 
+_DRAWING = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 740 {height}">
+<style>
+text {{ fill: #333; font: 13px sans-serif }} path {{ stroke: #06c; fill: none }} .axis {{ stroke: #999 }}
+@media (prefers-color-scheme: dark) {{ text {{ fill: #ddd }} path {{ stroke: #6bf }} .axis {{ stroke: #777 }} }}
+</style>
+{rows}
+</svg>
+"""
+_ROW = """<g transform="translate(400 {y})"><title>{name}: {count} numbers</title>
+<text x="-390" y="5">{name}</text><text x="282" y="5">±{end:g}</text>
+<path class="axis" d="M-270 0H270"/><path d="{members}"/></g>"""
+
+
+def svg(formats: Sequence[Format]) -> str:
+    """The members of each format as ticks on a line of its own, all scaled to the same largest magnitude; of blocks
+    their elements'.
+
+    Raises:
+        FormatError: a format has more than 256 members, none before calibration, or does not round.
+    """
+    rows = []
+    for place, format in enumerate(formats):
+        element = format.element if isinstance(format, Block) else format
+        if element.fitted:
+            raise FormatError(f"format '{format}' has no numbers to draw before calibration finds them; leave it out")
+        if element.bits > 8:
+            raise FormatError(f"format '{format}' has too many members to draw; give formats of up to 8 bits")
+        grid = element.grid()
+        end = float(grid.abs().max())
+        members = "".join(f"M{270 * member / end:.4g}-9v18" for member in grid.tolist())
+        rows.append(_ROW.format(y=24 + 36 * place, name=escape(str(format)), end=end, count=len(grid), members=members))
+    return _DRAWING.format(height=48 + 36 * (len(rows) - 1), rows="\n".join(rows))
+
+
 def _grids(format: Format) -> list[str]:
+    if isinstance(format, Lut):
+        return [f"values: up to {format.count} of {format.entry}, a table for each site, which calibration finds"]
     try:
         signed, unsigned = format.grid(True).tolist(), format.grid(False).tolist()
     except FormatError as error:
-        return [str(error) if format.with_scales else "values pass unchanged"]
+        return [str(error) if format.rounds else "values pass unchanged"]
     if signed == unsigned:
         return [f"values: {_members(signed)} (times the site's power of two)"]
     return [

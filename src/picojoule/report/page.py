@@ -21,7 +21,7 @@ GENERATOR = '<meta name="generator" content="picojoule'
 _ASSETS = Path(__file__).parent / "assets"
 _SHARED = ("dom", "table", "chart", "plane", "page")
 _PAGES = {
-    "report": ("run", ("curve", "front", "layers", "histogram", "decisions", "runs", "main")),
+    "report": ("run", ("family", "curve", "front", "layers", "histogram", "decisions", "runs", "main")),
     "study-report": ("study", ("front", "levels", "trials", "main")),
 }
 """By kind of document: the folder of its sections, and the scripts there. A page's one script is the shared ones and

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from picojoule.energy import Platform, platforms
+from picojoule.errors import PicojouleError
 from picojoule.report import trained
 
 _OPTIONS = (
-    "strategy", "confidence", "rescale", "observer", "prepare", "signed", "bits", "formats", "max_weight_bytes",
-    "max_ram_bytes", "metric", "seed", "device",
+    "strategy", "confidence", "rescale", "observer", "prepare", "signed", "bits", "formats", "inputs",
+    "max_weight_bytes", "max_ram_bytes", "metric", "seed", "device",
 )  # fmt: skip
 """What `search` takes by the same name on the command line and in Python. All are told: defaults may change."""
 
@@ -49,6 +50,7 @@ def _searched(settings: Mapping[str, Any]) -> dict[str, Any]:
         "limits": ", ".join(f"{settings[name]} bytes of {what}" for name, what in _LIMITS.items() if name in settings),
         "bits": ":".join(map(str, _list(settings.get("bits")))),
         "formats": settings.get("formats"),
+        "of inputs": settings.get("inputs"),
     }
 
 
@@ -56,7 +58,7 @@ def shell(settings: Mapping[str, Any], out: str) -> str | None:
     """The command that makes the run again; None where it was asked for in Python with objects of its own."""
     if settings.get("job") == "demo":
         return shlex.join(["picojoule", "demo", "--seed", str(settings.get("seed")), "--out", out])
-    if trained.is_training(settings):
+    if trained.is_training(settings) or trained.is_clustering(settings):
         return trained.shell(settings, _platform(settings), out)
     if not settings.get("model") or not settings.get("data"):
         return None
@@ -73,13 +75,21 @@ def shell(settings: Mapping[str, Any], out: str) -> str | None:
 
 def python(settings: Mapping[str, Any], out: str) -> str:
     """The call that makes the run again, with the user's own model and data."""
-    if trained.is_training(settings):
+    if trained.is_training(settings) or trained.is_clustering(settings):
         return trained.python(settings, _platform(settings), out)
     given = {"keep": _list(settings.get("keep")), **_options(settings)}
     if "bits" in given:
         given["bits"] = tuple(_list(given["bits"]))
     given |= {"platform": _platform(settings), "out": out}
     return f"pj.search(model, data, {', '.join(f'{name}={value!r}' for name, value in given.items())})"
+
+
+def own_platform(settings: Mapping[str, Any]) -> Platform | None:
+    """The platform that a search weighed energies on, whose whole text its settings keep; None where they do not."""
+    try:
+        return Platform.parse(str(settings.get("platform_toml", "")), "the result's platform")
+    except PicojouleError:
+        return None  # settings are kept as they are, whatever they are
 
 
 def _options(settings: Mapping[str, Any]) -> dict[str, Any]:

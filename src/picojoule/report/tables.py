@@ -10,10 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from picojoule import units
-from picojoule.calibration import Range
 from picojoule.energy import EnergyReport
 from picojoule.evaluate import Accuracy
+from picojoule.formats import Format, Lut
 from picojoule.network import Layer, Network
+from picojoule.plan import compression
 from picojoule.report import trained, words
 from picojoule.report.words import left_in_float
 from picojoule.search import OperatingPoint, Result
@@ -26,7 +27,12 @@ def result(found: Result) -> RenderableType:
     parts += [Text(line, style="bold") for point in found.points for line in words.remarks(found, point)]
     named = found.point.label if found.point.keep is None else f"keep {found.point.label}"
     parts += [Text(f"\nLayer by layer at {named}:"), layers(found.captured, found.point)]
-    parts += [Text(line) for line in left_in_float(found.captured, found.point)]
+    if trained.is_clustering(found.settings):
+        parts += [
+            Text("\nClusters, and how many times smaller weights are than in 32 bits; before retraining:"),
+            clusters(found),
+        ]
+    parts += [Text(line) for line in (*words.left_out(found), *left_in_float(found.captured, found.point))]
     return Group(*parts)
 
 
@@ -99,6 +105,19 @@ def layers(network: Network, point: OperatingPoint) -> Table:
     return table
 
 
+def clusters(found: Result) -> Table:
+    """One row per layer: the numbers that its weights and inputs have, how many times smaller its weights are, tables
+    counted, and its energy; each beside the same without retraining. Over all layers biases are counted too."""
+    before = found.baselines.get(trained.BEFORE)
+    points = [found.point] if before is None else [found.point, before]
+    heads = ("weights", "inputs", "times smaller", "energy")
+    table = columns("layer", *(head for each in heads for head in (each, "before")[: len(points)]), left=(0,))
+    for layer in (*found.captured.layers, None):
+        cells = zip(*(_clustered(found.captured, point, layer) for point in points), strict=True)
+        table.add_row("all" if layer is None else layer.name, *(cell for pair in cells for cell in pair))
+    return table
+
+
 def energies(report: EnergyReport) -> Table:
     """One row per layer of an energy report."""
     table = columns("layer", "MACs", "passes", "input bits", "weight bits", "compute", "weights", "activations", "DRAM",
@@ -160,6 +179,7 @@ def _headline(found: Result) -> str:
         f"ranges from {samples.get('calibration')} samples, floors decided on {samples.get('search')}, "
         f"accuracy stated on {samples.get('report')} others\n"
         f"{words.certainty(found)}"
+        f"{trained.retold(settings)}"
     )
 
 
@@ -176,15 +196,20 @@ def _floor(point: OperatingPoint) -> str:
 def _site(name: str, point: OperatingPoint) -> tuple[str, str, str]:
     format = point.plan.formats[name]
     found = point.ranges.sites.get(name)
-    shown = "" if found is None or not format.rounds else _range(found)
+    shown = "" if found is None else words.span(found, format)
     return str(format), shown, units.percent(point.sparsity.of(name), 0)
 
 
-def _range(found: Range) -> str:
-    """A range as its bounds: `±2^-1` signed, `<2^3` unsigned, the extremes where channels differ."""
-    low, high = min(found.exponents), max(found.exponents)
-    exponents = f"2^{low}" if low == high else f"2^{low}..{high}"
-    return f"±{exponents}" if found.signed else f"<{exponents}"
+def _clustered(captured: Network, point: OperatingPoint, layer: Layer | None) -> tuple[str, ...]:
+    formats, report = point.plan.formats, point.energy
+    name = None if layer is None else layer.name
+    sites = ("", "") if layer is None else tuple(_count(formats[site]) for site in (layer.weights, layer.inputs))
+    price = "no figure" if report is None else units.energy((report if name is None else report.layers[name]).total_pj)
+    return (*sites, f"{compression(captured, point.plan, name):.2f}", price)
+
+
+def _count(format: Format) -> str:
+    return str(format.count) if isinstance(format, Lut) else str(format)
 
 
 def _energies(layer: str, report: EnergyReport | None) -> tuple[str, ...]:

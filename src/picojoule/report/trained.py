@@ -1,4 +1,4 @@
-"""How a training was asked for, from a result's settings: the facts to state, and the command that makes it again."""
+"""How a training or a clustering was asked for, from a result's settings: facts, and the command that repeats it."""
 
 import shlex
 from collections.abc import Mapping
@@ -9,12 +9,19 @@ from picojoule.training import Recipe, recipes
 
 _OPTIONS = ("bits", "activation", "epochs", "seed", "device")
 """What `train` takes by the same name on the command line and in Python."""
+BEFORE = "not retrained"
+"""The baseline of a clustering that is the search's own plan."""
 _BASELINES = "the trained weights in other formats, which they were not trained for"
 
 
 def is_training(settings: Mapping[str, Any]) -> bool:
     """Whether a run was a training."""
     return settings.get("job") == "train"
+
+
+def is_clustering(settings: Mapping[str, Any]) -> bool:
+    """Whether a run was a search of codebooks and the retraining of some."""
+    return settings.get("job") == "cluster"
 
 
 def headline(settings: Mapping[str, Any]) -> str:
@@ -44,6 +51,19 @@ def told(settings: Mapping[str, Any]) -> str:
     return "".join(f"\n{line}" for line in lines)
 
 
+def retold(settings: Mapping[str, Any]) -> str:
+    """What was retrained after a search, as a line that begins with a line break; empty where nothing was."""
+    if not is_clustering(settings):
+        return ""
+    tried = settings.get("retrained")
+    plans = [each for each in tried if isinstance(each, Mapping)] if isinstance(tried, list) else []
+    kept = sum(each.get("holds") is True for each in plans)
+    return (
+        f"\nretrained by the recipe {settings.get('recipe')}, {settings.get('epochs')} epochs: "
+        f"{len(plans)} plans, of which {kept} hold the floor"
+    )
+
+
 def folded(settings: Mapping[str, Any]) -> str:
     """What folding batch norm did to the accuracy on the search split, before training went on; empty without."""
     fold = settings.get("fold")
@@ -57,24 +77,38 @@ def shell(settings: Mapping[str, Any], platform: str, out: str) -> str | None:
     start, model = settings.get("from"), settings.get("model")
     if not (start or model) or not settings.get("data"):
         return None
-    words = ["picojoule", "train", *([] if start else [str(model)]), "--data", str(settings["data"])]
-    given = {"from": start, "plan": settings.get("plan"), "recipe": _recipe(settings), **_options(settings)}
+    verb = "cluster" if is_clustering(settings) else "train"
+    words = ["picojoule", verb, *([] if start else [str(model)]), "--data", str(settings["data"])]
+    given = {"from": start, **{option: settings.get(option) for option in ("plan", "checkpoint")}, **_given(settings)}
     given |= {option: settings.get(option) for option in ("mean", "std", "resize")}
     for option, value in given.items():
-        words += [] if value is None else [f"--{option}", str(value)]
+        shown = [f"--{option}"] if value is True else [f"--{option}", str(value)]
+        words += [] if value in (None, False) else shown
     return shlex.join([*words, "--platform", platform, "--out", out])
 
 
 def python(settings: Mapping[str, Any], platform: str, out: str) -> str:
     """The call that makes the training again, with the user's own model and data."""
     start = settings.get("from")
-    given = {"recipe": _recipe(settings), **_options(settings), "platform": platform, "out": out}
+    given = {**_given(settings), "platform": platform, "out": out}
+    if is_clustering(settings):
+        return f"pj.cluster(model, data, {', '.join(f'{k}={v!r}' for k, v in given.items())})"
     given |= {"start": start} if start else {}
     return f"pj.train({'None' if start else 'model'}, data, {', '.join(f'{k}={v!r}' for k, v in given.items())})"
 
 
-def _options(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: settings[name] for name in _OPTIONS if settings.get(name) is not None}
+def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
+    names = [name for name in _OPTIONS if settings.get(name) is not None]
+    options = {"recipe": _recipe(settings), **{name: settings[name] for name in names}}
+    if not is_clustering(settings):
+        return options
+    keeps, confidence = settings.get("keep"), settings.get("confidence")
+    return {
+        "keep": keeps[0] if isinstance(keeps, list) and keeps else keeps,
+        "activations": settings.get("activations") is True,
+        "confidence": "point" if confidence is None else confidence,
+        **{name: value for name, value in options.items() if name != "bits"},
+    }
 
 
 def _recipe(settings: Mapping[str, Any]) -> str:

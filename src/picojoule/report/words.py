@@ -1,18 +1,25 @@
 """What a result has to say in sentences: shared by the terminal and the page, so that both say the same."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import chain
 
 from picojoule import units
+from picojoule.calibration import Range
+from picojoule.energy import has_figure
+from picojoule.errors import FormatError
 from picojoule.evaluate import Floor, Tally
 from picojoule.evaluate.floor import GRAIN
+from picojoule.formats import Format, parse
 from picojoule.network import Network
-from picojoule.search import OperatingPoint, Result
+from picojoule.plan import Plan
+from picojoule.report import rerun
+from picojoule.search import FAMILIES, OperatingPoint, Result, formats_of
 
 NAMED = 6
-"""So many sites are named where there may be many."""
+"""So many sites or formats are named where there may be many."""
 
 
 def remarks(found: Result, point: OperatingPoint) -> list[str]:
@@ -57,6 +64,56 @@ def searched_bits(found: Result) -> tuple[int, int] | None:
     return None
 
 
+def family(plan: Plan) -> str | None:
+    """The arithmetic that a plan's rounded sites need; `mixed` where it is of several kinds, None where none rounds."""
+    found = {format.family for format in plan.formats.values() if format.rounds}
+    return "mixed" if len(found) > 1 else next(iter(found), None)
+
+
+def numbers(captured: Network, plan: Plan) -> str:
+    """What numbers a plan is of: `fixed5 everywhere`, or the formats of the inputs and those of the weights."""
+    if len(set(plan.formats.values())) == 1:
+        return f"{next(iter(plan.formats.values()))} everywhere"
+    return "; ".join(
+        f"{kind} {_some(_formats(plan.formats[site.name] for site in captured.sites.values() if site.kind == kind))}"
+        for kind in ("inputs", "weights")
+    )
+
+
+def span(range: Range, format: Format) -> str:
+    """How far a site's numbers reach: `±2^-1`, `<2^3` where never negative, `±448·2^-3` where the format goes to 448.
+
+    The extremes where channels differ, as in `±2^-3..1`; empty where the format does not round; of a codebook how many
+    numbers there are and their ends.
+    """
+    if not format.rounds:
+        return ""
+    low, high = format.with_members(range.members).limits(range.signed)
+    if format.fitted:
+        scale = 2.0 ** range.exponents[0]
+        return f"{len(range.members)} from {low * scale:.3g} to {high * scale:.3g}"
+    if math.isinf(high):
+        return "its blocks' own"
+    least, most = min(range.exponents), max(range.exponents)
+    exponents = f"2^{least}" if least == most else f"2^{least}..{most}"
+    return f"{'±' if low < 0 else '<'}{'' if high == 1 else f'{high:.5g}·'}{exponents}"
+
+
+def left_out(found: Result) -> list[str]:
+    """One line for each family of formats that was asked for and of which none could be tried, with the reason."""
+    bits, platform = searched_bits(found), rerun.own_platform(found.settings)
+    lines = []
+    asked = [str(found.settings.get(key, "")).split(",") for key in ("formats", "inputs")]
+    for name in dict.fromkeys(chain(*asked)):
+        if _is_known(name) and bits is not None and platform is not None:
+            formats = formats_of((name,), bits)
+            missing = f"platform '{platform.name}' has no figure for them"
+            why = missing if formats else f"none has {bits[0]} to {bits[1]} bits"
+            if not any(has_figure(format, platform) for format in formats):
+                lines.append(f"formats '{name}' were left out: {why}")
+    return lines
+
+
 def sure(confidence: float) -> str:
     """`95 %`."""
     return f"{100 * confidence:.12g} %"
@@ -81,6 +138,23 @@ def changes(tally: Tally) -> tuple[str, str]:
         units.count(int(sum)) if sum == int(sum) else f"{sum:.1f}" for sum in (tally.lost, tally.gained)
     )  # fmt: skip
     return lost, gained
+
+
+def _is_known(name: str) -> bool:
+    """Whether a text of the settings, which may be a stranger's, names a family or a format."""
+    try:
+        return name in FAMILIES or bool(parse(name))
+    except FormatError:
+        return False
+
+
+def _formats(formats: Iterable[Format]) -> list[str]:
+    """Formats once each, the fewest bits first."""
+    return [str(format) for format in sorted(set(formats), key=lambda format: (format.bits, str(format)))]
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def _unreached(found: Result, point: OperatingPoint) -> Iterator[str]:
@@ -114,10 +188,9 @@ def _stuck(found: Result, point: OperatingPoint) -> Iterator[str]:
         and any(trial.format.bits == most - 1 and not trial.holds for trial in decision.trials)
     ]  # fmt: skip
     if sites:
-        names = ", ".join(sites[:NAMED]) + (f" and {len(sites) - NAMED} more" if len(sites) > NAMED else "")
         why = "" if together(point) or point.log[0].site in sites else ", the slack being spent on the sites before"
         stay = "stays" if len(sites) == 1 else "stay"
-        yield f"keep {point.label}: {names} {stay} at {most} bits: one bit fewer fails the floor{why}"
+        yield f"keep {point.label}: {_some(sites)} {stay} at {most} bits: one bit fewer fails the floor{why}"
 
 
 def _decided(found: Result, point: OperatingPoint) -> str:

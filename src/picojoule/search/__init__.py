@@ -10,8 +10,9 @@ from picojoule.search.strategy import (
     Step,
     Strategy,
     Trial,
-    fixed_point_ladders,
-    other_formats,
+    by_energy,
+    formats_of,
+    ladders_of,
     strategies,
 )
 
@@ -30,9 +31,10 @@ __all__ = [
     "Strategy",
     "Trial",
     "Waypoint",
-    "fixed_point_ladders",
+    "by_energy",
+    "formats_of",
+    "ladders_of",
     "measure",
     "non_dominated",
-    "other_formats",
     "strategies",
 ]

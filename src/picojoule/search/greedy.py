@@ -7,12 +7,17 @@ The sweep need not try every bit count. That a plan fails is certain after few o
 nearly all; so each site starts a little below where the one before of its kind ended, and goes up to the boundary,
 where the floor holds at b bits and fails at the next fewer. Where accuracy falls with every bit, that is the plan of
 the sweep that tries them all.
+
+Formats of other families have no place in that order: of those that take less energy than the bits that hold, the
+least is tried first, until one holds. An operand costs more beside one of another family, so a site is priced with
+those of its layer's sites that are still to come at the same format.
 """
 
 from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 from picojoule.evaluate import Floor, Tally
+from picojoule.formats import Format
 from picojoule.plan import Plan
 from picojoule.search.strategy import Decision, Problem, Step, Strategy, Trial
 
@@ -21,46 +26,79 @@ BELOW = 2
 
 
 class Greedy(Strategy):
-    """Forward sweep: each site is lowered to a bit count that holds the floor while the next fewer bits fail it."""
+    """Forward sweep: each site is lowered to a bit count that holds the floor while the next fewer bits fail it.
+
+    More families may end with more energy: what one site saves, a later one may have to spend.
+    """
 
     name: ClassVar[str] = "greedy"
     summary: ClassVar[str] = "the forward sweep: each layer's inputs, then its weights, down until the floor fails"
 
     def bound(self, problem: Problem) -> int:
-        return 1 + sum(len(problem.ladders[site]) - 1 for site in problem.network.sites)
+        return len(_starts(problem)) + self._sweep(problem)
 
     def steps(self, problem: Problem, floor: Floor) -> Iterator[Step]:
-        plan, remaining = problem.widest(), self.bound(problem) - 1
-        verdict = problem.judge(plan, floor)
-        yield Step(plan, verdict.holds, None, remaining if verdict.holds else 0)
-        if not verdict.holds:
+        remaining = self._sweep(problem)
+        for plan in _starts(problem):
+            verdict = problem.judge(plan, floor)
+            if verdict.holds:
+                break
+        else:
+            yield Step(problem.widest(), False, None, 0)
             return
+        yield Step(plan, True, None, remaining)
         held = verdict.tally
         ended: dict[str, int] = {}  # by kind of site, the rung that the last one ended on
         for name, site in problem.network.sites.items():
-            ladder = problem.ladders[name]
-            start = ended.get(site.kind, len(ladder)) + BELOW
-            plan, held, decision = _lower(problem, floor, plan, held, name, start)
-            ended[site.kind] = ladder.index(decision.format)
-            remaining -= len(ladder) - 1
+            start = ended.get(site.kind, len(problem.ladders[name])) + BELOW
+            plan, held, decision, ended[site.kind] = _lower(problem, floor, plan, held, name, start)
+            remaining -= len(problem.ladders[name]) - 1
             yield Step(plan, True, decision, remaining)
+
+    def _sweep(self, problem: Problem) -> int:
+        return sum(len(problem.ladders[site]) - 1 for site in problem.network.sites)
+
+
+def _starts(problem: Problem) -> tuple[Plan, ...]:
+    """The most bits; where they fail one format of another family everywhere, the most energy first."""
+    return tuple(dict.fromkeys((problem.widest(), *problem.uniform(fixed=False))))
 
 
 def _lower(
     problem: Problem, floor: Floor, plan: Plan, held: Tally, site: str, start: int
-) -> tuple[Plan, Tally, Decision]:
-    """Lower one site to the last rung that holds the floor, with the plan it gives and what was seen of that."""
-    ladder = problem.ladders[site]
-    trials = {0: Trial(ladder[0], True, held)}
+) -> tuple[Plan, Tally, Decision, int]:
+    """Lower one site as far as the floor holds, with the plan, what was seen of it, and the rung of its own family."""
+    now = plan.formats[site]
+    own = [each for each in problem.ladders[site] if each.family == now.family]
+    own = own[own.index(now) :]
+    trials = {now: Trial(now, True, held)}
 
-    def holds(rung: int) -> bool:
-        verdict = problem.judge(plan.replace(site, ladder[rung]), floor)
-        trials[rung] = Trial(ladder[rung], verdict.holds, verdict.tally)
+    def holds(format: Format) -> bool:
+        verdict = problem.judge(plan.replace(site, format), floor)
+        trials[format] = Trial(format, verdict.holds, verdict.tally)
         return verdict.holds
 
-    rung = boundary(holds, len(ladder), start)
-    tried = tuple(trials[each] for each in sorted(trials))
-    return plan.replace(site, ladder[rung]), trials[rung].tally, Decision(site, ladder[rung], tried)
+    rung = boundary(lambda rung: holds(own[rung]), len(own), start)
+    others = _cheaper(problem, plan, site, own[rung])
+    found = next(filter(holds, others), own[rung])
+    tried = tuple(trials[each] for each in (*own, *others) if each in trials)
+    return plan.replace(site, found), trials[found].tally, Decision(site, found, tried), rung
+
+
+def _cheaper(problem: Problem, plan: Plan, site: str, than: Format) -> list[Format]:
+    """The formats of other families that are to cost less at a site than one that holds, least first."""
+    sites, ladder = list(problem.network.sites), problem.ladders[site]
+    others = [each for each in ladder if each.family != than.family]
+    if not others:
+        return []
+    beside = {each for layer in problem.network.layers for each in (layer.weights, layer.inputs)
+              if site in (layer.weights, layer.inputs)}  # fmt: skip
+    ahead = [each for each in sites[sites.index(site) :] if each in beside]
+    costs = {
+        each: problem.cost(Plan({**plan.formats, **{other: problem.ladders[other][rung] for other in ahead}}))
+        for rung, each in enumerate(ladder)
+    }
+    return sorted((each for each in others if costs[each] < costs[than]), key=costs.__getitem__)
 
 
 def boundary(holds: Callable[[int], bool], count: int, start: int) -> int:

@@ -1,7 +1,8 @@
 """What plans cost and how much they disturb, as far as it is known without an evaluation.
 
 Energy is taken apart into what each site's bits cost and what a layer's weights and inputs cost together, which is
-exact where no two layers compete for memory on the chip. A move takes one layer's weights and inputs to other rungs.
+exact where no two layers compete for memory on the chip. A move takes one layer's weights and inputs to other rungs:
+within the family of formats that a site has, or, where it crosses, to any format of another family.
 """
 
 from collections.abc import Iterator
@@ -18,14 +19,14 @@ from picojoule.search.strategy import Problem
 HOPELESS = 0.5
 """The path ends where fewer than this share of the samples are expected to stay as they are."""
 REACH = 2
-"""By how many rungs a repair moves a site, at most."""
+"""By how many rungs of its family a repair moves a site, at most."""
 LEAST = 5e-4
 """The least share of the plan's energy that a pair of moves has to save."""
 CHANCE = 0.02
 """Samples lost that a move is taken to cost at least: less is not known of it."""
 
 Rungs = tuple[int, ...]
-"""For each site in order its place on its ladder; 0 has the most bits."""
+"""For each site in order its place on its ladder."""
 
 
 class _Moves(NamedTuple):
@@ -36,6 +37,7 @@ class _Moves(NamedTuple):
     rungs: np.ndarray  # [moves, places]
     cost: Numbers  # [moves]
     noise: Numbers  # [moves, samples]
+    crosses: NDArray[np.bool_]  # [moves], whether a site gets another family
 
     def applied(self, index: int, rungs: Rungs) -> Rungs:
         moved = list(rungs)
@@ -56,58 +58,78 @@ class Landscape:
         self._noise = [
             np.stack([self._found.noise[site, format] for format in ladder]) for site, ladder in problem.ladders.items()
         ]
+        self._families = [np.array([format.family for format in ladder]) for ladder in self._ladders]
+        widest = problem.widest().formats
+        self._widest = tuple(problem.ladders[site].index(widest[site]) for site in problem.ladders)
 
     def at(self, rungs: Rungs) -> Plan:
         """The plan of these rungs."""
         formats = (ladder[rung] for ladder, rung in zip(self._ladders, rungs, strict=True))
         return Plan(dict(zip(self._problem.ladders, formats, strict=True)))
 
+    def below(self, rungs: Rungs, place: int) -> Rungs | None:
+        """The plan with one site a rung of its family lower; None at the foot."""
+        lower = (each for each in self._within(place, rungs[place], 1, False) if each > rungs[place])
+        return next(((*rungs[:place], int(each), *rungs[place + 1 :]) for each in lower), None)
+
     def lower(self, rungs: Rungs) -> Iterator[Rungs]:
-        """The plans within the limits that have one site a rung lower."""
-        for place, ladder in enumerate(self._ladders):
-            lower = (*rungs[:place], rungs[place] + 1, *rungs[place + 1 :])
-            if lower[place] < len(ladder) and not self._excess(lower):
+        """The plans within the limits that have one site a rung of its family lower."""
+        for place in range(len(rungs)):
+            lower = self.below(rungs, place)
+            if lower is not None and not self._excess(lower):
                 yield lower
 
     def cost(self, rungs: Rungs) -> float:
         """The energy of a plan."""
         return self._problem.cost(self.at(rungs))
 
+    @property
+    def mixed(self) -> bool:
+        """Whether a site has formats of more than one family."""
+        return any(len(set(families)) > 1 for families in self._families)
+
     @cached_property
     def uniform(self) -> list[Rungs]:
-        """One rung for all sites, as far as each ladder goes, of those plans that are within the limits."""
-        plans = [tuple(min(rung, len(ladder) - 1) for ladder in self._ladders) for rung in range(self._depth)]
-        return [rungs for rungs in plans if not self._excess(rungs)]
+        """One rung for all sites, of the family of the most bits, of those plans that are within the limits."""
+        return [rungs for rungs in self._everywhere if self._is_own(rungs)]
+
+    @cached_property
+    def others(self) -> list[Rungs]:
+        """One rung for all sites, of other families, least energy first, of those plans that are within the limits."""
+        return sorted((rungs for rungs in self._everywhere if not self._is_own(rungs)), key=self.cost)
 
     @cached_property
     def path(self) -> list[Rungs]:
-        """Plans from accurate to cheap: always the move that saves most per expected loss.
+        """Plans from accurate to cheap: always the move within a family that saves most per expected loss.
 
         What exceeds the limits counts before energy does; where even the fewest bits exceed them the path is empty.
         """
-        rungs, path = (0,) * len(self._ladders), list[Rungs]()
-        noise = self._total(rungs)
-        while True:
-            excess = self._excess(rungs)
-            if not excess:
-                path.append(rungs)
-            found = self._steepest(rungs, noise, excess)
-            if found is None or (path and self._found.kept(noise + found[0].noise[found[1]]) < HOPELESS):
-                return path
-            moves, index = found
-            rungs, noise = moves.applied(index, rungs), np.maximum(noise + moves.noise[index], 0)
+        return self._walk(self._widest, False)
 
-    def near(self, rungs: Rungs) -> Iterator[Rungs]:
+    @cached_property
+    def mixed_path(self) -> list[Rungs]:
+        """The path that crosses between families, from each site's format that disturbs least."""
+        if not self.mixed:
+            return self.path
+        kept = [self._found.kept(noise) for noise in self._noise]
+        calm = zip(kept, self._widest, strict=True)
+        return self._walk(tuple(int(each.argmax()) if each.max() > each[rung] else rung for each, rung in calm), True)
+
+    def near(self, rungs: Rungs, crossing: bool = False) -> Iterator[Rungs]:
         """Cheaper plans one or two moves away and within the limits, most energy saved per expected loss first."""
         noise = self._total(rungs)
         kept, now = self._found.kept(noise), self.cost(rungs)
-        all_moves = [self._moves(rungs, layer, REACH) for layer in range(len(self._layers))]
+        all_moves = [self._moves(rungs, layer, REACH, crossing) for layer in range(len(self._layers))]
         place = [(moves, index) for moves in all_moves for index in range(len(moves.cost))]
         cost = np.concatenate([moves.cost for moves in all_moves])
-        lost = np.concatenate([kept - self._found.kept(np.maximum(noise + moves.noise, 0)) for moves in all_moves])
+        losses = [kept - self._found.kept(np.maximum(noise + moves.noise, 0)) for moves in all_moves]
+        lost = np.concatenate(losses)
         layer = np.concatenate([np.full(len(moves.cost), moves.layer) for moves in all_moves])
+        worth = np.concatenate(
+            [~moves.crosses | _front(moves.cost, less) for moves, less in zip(all_moves, losses, strict=True)]
+        )
         chance = CHANCE / len(noise)
-        down, up = np.flatnonzero(cost < 0), np.flatnonzero((cost >= 0) & (lost < 0))
+        down, up = np.flatnonzero(worth & (cost < 0)), np.flatnonzero(worth & (cost >= 0) & (lost < 0))
         found = [(-cost[one] / max(lost[one], chance), one, None) for one in down]
         pairs = cost[down][:, None] + cost[up]
         together = np.maximum(lost[down][:, None] + lost[up], chance)
@@ -127,9 +149,30 @@ class Landscape:
         """Which layers share no site, so that what their moves add is added up."""
         return np.array([[set(one).isdisjoint(other) for other in self._layers] for one in self._layers])
 
-    @property
-    def _depth(self) -> int:
-        return max(map(len, self._ladders))
+    @cached_property
+    def _everywhere(self) -> list[Rungs]:
+        """One rung for all sites, as far as each ladder goes, of those plans that are within the limits."""
+        depth = max(map(len, self._ladders))
+        plans = [tuple(min(rung, len(ladder) - 1) for ladder in self._ladders) for rung in range(depth)]
+        return [rungs for rungs in plans if not self._excess(rungs)]
+
+    def _is_own(self, rungs: Rungs) -> bool:
+        """Whether every site has the family of its most bits."""
+        places = zip(self._families, rungs, self._widest, strict=True)
+        return all(family[rung] == family[widest] for family, rung, widest in places)
+
+    def _walk(self, rungs: Rungs, crossing: bool) -> list[Rungs]:
+        path, noise = list[Rungs](), self._total(rungs)
+        for _ in range(1 + sum(map(len, self._ladders))):  # within families it ends before
+            excess = self._excess(rungs)
+            if not excess:
+                path.append(rungs)
+            found = self._steepest(rungs, noise, excess, crossing)
+            if found is None or (path and self._found.kept(noise + found[0].noise[found[1]]) < HOPELESS):
+                break
+            moves, index = found
+            rungs, noise = moves.applied(index, rungs), np.maximum(noise + moves.noise[index], 0)
+        return path
 
     def _excess(self, rungs: Rungs) -> float:
         limits = self._problem.limits
@@ -139,33 +182,41 @@ class Landscape:
         total: Numbers = np.sum([noise[rung] for noise, rung in zip(self._noise, rungs, strict=True)], axis=0)
         return total
 
-    def _steepest(self, rungs: Rungs, noise: Numbers, excess: float) -> tuple[_Moves, int] | None:
-        """The move down that saves most per expected loss."""
+    def _steepest(self, rungs: Rungs, noise: Numbers, excess: float, crossing: bool) -> tuple[_Moves, int] | None:
+        """The move, down or to another family, that saves most per expected loss; none that leaves the limits."""
         kept, chance = self._found.kept(noise), 1e-6 / len(noise)
         best, found = 0.0, None
         for layer in range(len(self._layers)):
-            moves = self._moves(rungs, layer, None)
+            moves = self._moves(rungs, layer, None, crossing)
             saved = -moves.cost
             if excess:
                 saved = np.array([excess - self._excess(moves.applied(k, rungs)) for k in range(len(moves.cost))])
             lost = kept - self._found.kept(np.maximum(noise + moves.noise, 0))
             slope = saved / np.maximum(lost, chance)
-            if len(slope) and slope.max() > best:
-                best, found = slope.max(), (moves, int(slope.argmax()))
+            while len(slope) and slope.max() > best:
+                index = int(slope.argmax())
+                if excess or not self._excess(moves.applied(index, rungs)):
+                    best, found = slope.max(), (moves, index)
+                slope[index] = 0
         return found
 
-    def _moves(self, rungs: Rungs, layer: int, reach: int | None) -> _Moves:
+    def _moves(self, rungs: Rungs, layer: int, reach: int | None, crossing: bool = False) -> _Moves:
         """A layer's moves by up to `reach` rungs either way; None for all moves down, to the foot of the ladders."""
         places = tuple(dict.fromkeys(self._layers[layer]))
-        up, down = (0, self._depth) if reach is None else (reach, reach)
-        spans = [
-            range(max(0, rungs[place] - up), min(rungs[place] + down + 1, len(self._ladders[place])))
-            for place in places
-        ]  # fmt: skip
+        spans = [self._within(place, rungs[place], reach, crossing) for place in places]
         to = np.stack([each.ravel() for each in np.meshgrid(*spans, indexing="ij")], axis=1)
         to = to[(to != [rungs[place] for place in places]).any(axis=1)]
         noise = sum(self._noise[place][to[:, k]] - self._noise[place][rungs[place]] for k, place in enumerate(places))
-        return _Moves(layer, places, to, self._difference(rungs, places, to), np.asarray(noise))
+        families = [self._families[place] for place in places]
+        crosses = np.any([each[to[:, k]] != each[rungs[places[k]]] for k, each in enumerate(families)], axis=0)
+        return _Moves(layer, places, to, self._difference(rungs, places, to), np.asarray(noise), crosses)
+
+    def _within(self, place: int, rung: int, reach: int | None, crossing: bool) -> NDArray[np.int_]:
+        """The rungs that a site may move to: `reach` of its family either way, None for all down, and of others any."""
+        own = self._families[place] == self._families[place][rung]
+        steps = np.cumsum(own) - np.cumsum(own)[rung]
+        near = steps >= 0 if reach is None else abs(steps) <= reach
+        return np.flatnonzero(np.where(own, near, crossing))
 
     def _difference(self, rungs: Rungs, places: tuple[int, ...], to: np.ndarray) -> Numbers:
         """The energy that moves add: of the sites themselves, and of every layer that has one of them."""
@@ -205,8 +256,17 @@ class Landscape:
 
     def _changed(self, rungs: dict[int, int]) -> float:
         """The energy with some sites on other rungs, less that with the most bits everywhere."""
-        return self.cost(tuple(rungs.get(place, 0) for place in range(len(self._ladders)))) - self._widest
+        return self.cost(tuple(rungs.get(place, rung) for place, rung in enumerate(self._widest))) - self._most
 
     @cached_property
-    def _widest(self) -> float:
-        return self.cost((0,) * len(self._ladders))
+    def _most(self) -> float:
+        return self.cost(self._widest)
+
+
+def _front(cost: Numbers, lost: Numbers) -> NDArray[np.bool_]:
+    """Which moves lose less than all that cost no more."""
+    order = np.lexsort((lost, cost))
+    less = np.minimum.accumulate(np.concatenate([[np.inf], lost[order]]))
+    front = np.zeros(len(cost), bool)
+    front[order] = lost[order] < less[:-1]
+    return front

@@ -16,6 +16,7 @@ from picojoule.energy import EnergyReport, Sparsity
 from picojoule.errors import FileError, FormatError, InputError
 from picojoule.evaluate import Accuracy, Floor, Tally
 from picojoule.files import Fields
+from picojoule.formats import Lut
 from picojoule.network import Network, NetworkModule
 from picojoule.plan import Plan
 from picojoule.quantize import quantize
@@ -396,6 +397,11 @@ def _check_names(captured: Network, point: OperatingPoint, origin: str) -> None:
     for site, found in point.ranges.sites.items():
         if len(found.exponents) not in (1, captured.sites[site].channels):
             raise FileError(f"{origin}: the ranges of '{site}' in point '{point.label}' do not fit its channels")
+        format = point.plan.formats[site]
+        if isinstance(format, Lut) and not format.takes(found.members, found.signed):
+            raise FileError(
+                f"{origin}: the ranges of '{site}' in point '{point.label}' do not have the numbers of {format}"
+            )
 
 
 def _is_keep(value: Any) -> bool:

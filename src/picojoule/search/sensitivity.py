@@ -8,6 +8,7 @@ the disturbance is the squared error over the variance of the outputs.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,8 @@ SHIFTS = (1, -1)
 BETTER = 0.97
 """Another exponent is taken where it expects at most this share of the loss: below that is chance."""
 HARMLESS = 1e-4
-"""The share of samples expected to be lost below which no other exponent is tried, and more bits are not measured: each
-is taken to divide the noise by four."""
+"""The share of samples expected to be lost below which no other exponent is tried, and more bits of fixed point are not
+measured: each halves the steps, and so is taken to divide the noise by four."""
 
 SPREAD = 1.5
 """Variance of several sites together over the sum of each alone, found to order plans best on real networks."""
@@ -86,22 +87,34 @@ def measure(
     chosen: dict[tuple[str, Format], tuple[int, ...]] = {}
     found = Sensitivities(probe.slack, noise)
     for site, ladder in ladders.items():
-        lost, last = 1.0, None
+        harmless: dict[str | None, Format] = {}
         for format in sorted(ladder, key=lambda format: format.bits):
-            runs = probe.runs
-            if last is not None and lost < HARMLESS:
-                noise[site, format] = noise[site, last] * 4.0 ** (last.bits - format.bits)
-            else:
-                noise[site, format] = probe.noise(site, format, 0)
-                lost = 1 - float(found.kept(noise[site, format]))
-                for shift in SHIFTS if tune and lost > HARMLESS else ():
-                    other = probe.noise(site, format, shift)
-                    if (less := 1 - float(found.kept(other))) < BETTER * lost:
-                        lost, noise[site, format] = less, other
-                        chosen[site, format] = probe.exponents(site, format, shift)
-            last = format
+            runs, kind = probe.runs, _halved(format)
+            if kind in harmless:
+                noise[site, format] = noise[site, harmless[kind]] * 4.0 ** (harmless[kind].bits - format.bits)
+                memo.heard(False)
+                continue
+            noise[site, format] = probe.noise(site, format, 0)
+            lost = 1 - float(found.kept(noise[site, format]))
+            for shift in SHIFTS if tune and _has_exponent(format) and lost > HARMLESS else ():
+                other = probe.noise(site, format, shift)
+                if (less := 1 - float(found.kept(other))) < BETTER * lost:
+                    lost, noise[site, format] = less, other
+                    chosen[site, format] = probe.exponents(site, format, shift)
+            if kind is not None and lost < HARMLESS:
+                harmless[kind] = format
             memo.heard(probe.runs > runs)
     return chosen, found
+
+
+def _halved(format: Format) -> str | None:
+    """The formats of which one has half the error of that with a bit less; None for one of no such series."""
+    return "lut" if format.fitted else "fixed" if format.family == "fixed" else None
+
+
+def _has_exponent(format: Format) -> bool:
+    """Whether a format is scaled by the site's exponent, and neither block by block alone nor by its own numbers."""
+    return not format.fitted and isfinite(format.limits()[1])
 
 
 class _Probe:

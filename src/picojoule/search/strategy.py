@@ -6,26 +6,28 @@ plan it would hand over changes, so that a search stopped at any moment has a pl
 """
 
 import abc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from heapq import merge
 from typing import Any, ClassVar
 
 from picojoule.evaluate import Evaluator, Floor, Tally, Verdict
 from picojoule.files import Fields
-from picojoule.formats import Binary, Fixed, Format, parse
+from picojoule.formats import Binary, Format, parse
 from picojoule.network import Network
 from picojoule.plan import Limits, Plan
 from picojoule.registry import members
 from picojoule.search.sensitivity import Sensitivities
 
 FAMILIES = {
-    "fixed": (),
+    "fixed": tuple(f"fixed{bits}" for bits in range(16, 0, -1)),
     "float": ("fp16", "bf16", "e5m2", "e4m3", "e3m2", "e2m3", "e2m1", "e3m0",
               "e4m3/32:e8m0", "e2m1/32:e8m0", "e2m1/16:e4m3"),
     "nf": ("nf4", "nf4/64"),
+    "lut": tuple(f"lut{2**bits}" for bits in range(8, 0, -1)),
 }  # fmt: skip
-"""What a search may be asked to try, with the formats beside fixed point's ladders that each family brings."""
+"""What a search may be asked to try, and the formats of each; a new family is one line here."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,10 @@ class Trial:
 
 @dataclass(frozen=True)
 class Decision:
-    """What a site got and why: the formats tried, from the most bits to the least.
+    """What a site got and why: the formats tried, of one family from the most bits to the least.
 
-    The one it got held the floor, and the next fewer bits failed it, where there are such and they were tried.
-    `site` is `*` where all sites were tried together; formats of other families then follow, least energy first.
+    The one it got held the floor, and the next one down in its family failed it, where there is one and it was tried.
+    Formats of other families follow, least energy first. `site` is `*` where all sites were tried together.
     """
 
     site: str
@@ -89,11 +91,14 @@ NO_LIMITS = Limits()
 
 @dataclass(frozen=True)
 class Problem:
-    """One network, the formats each site may take, most bits first, and what a strategy may ask.
+    """One network, the formats each site may take, most energy first, and what a strategy may ask.
+
+    Weights have one ladder, and inputs the same or another of theirs, up to what one bit means by sign. Of fixed point
+    fewer bits always stand lower. Beside others a format of less energy may hold where one of more fails, and cost more
+    than that where a layer's other operand is of another family.
 
     `cost` is a plan's energy in pJ, without an evaluation. `sensitivities` are there for strategies whose `weighs` says
-    so, and such strategies keep the `limits`. `others` are formats beside the ladders that all sites may take together,
-    for strategies whose `families` say so.
+    so, and such strategies keep the `limits`.
     """
 
     network: Network
@@ -102,38 +107,69 @@ class Problem:
     cost: Callable[[Plan], float]
     sensitivities: Sensitivities | None = None
     limits: Limits = NO_LIMITS
-    others: tuple[Format, ...] = ()
 
     def rung(self, steps: int) -> Plan:
         """Every site so many steps down its ladder, or at its foot."""
         return Plan({site: self.ladders[site][: steps + 1][-1] for site in self.network.sites})
 
     def widest(self) -> Plan:
-        """The plan with the most bits everywhere."""
-        return self.rung(0)
+        """The plan with the most bits everywhere, in fixed point where that has as many as others."""
+        return self._everywhere(lambda format: (format.bits, format.family == "fixed"))
+
+    def narrowest(self) -> Plan:
+        """The plan with the fewest stored bits everywhere."""
+        return self._everywhere(lambda format: (-format.stored_bits, format.family == "fixed"))
+
+    def uniform(self, fixed: bool) -> tuple[Plan, ...]:
+        """The plans of one format everywhere, most energy first: those of fixed point, or all others."""
+        ladder = self.ladders[self._longest]
+        return tuple(self.rung(rung) for rung, format in enumerate(ladder) if (format.family == "fixed") == fixed)
+
+    def leading(self, plan: Plan) -> Format:
+        """The format that stands for a plan of one format everywhere: where inputs have formats of their own, that of
+        the operands that have more of them; by sign one bit may be another elsewhere."""
+        return plan.formats[self._longest]
+
+    @property
+    def _longest(self) -> str:
+        """The first site of those that have the most formats."""
+        return max(self.ladders, key=lambda site: len(self.ladders[site]))
+
+    def _everywhere(self, most: Callable[[Format], tuple[float, bool]]) -> Plan:
+        """Of each ladder the first that has most of something."""
+        return Plan({site: max(self.ladders[site], key=most) for site in self.network.sites})
 
     def judge(self, plan: Plan, floor: Floor) -> Verdict:
         """Whether a plan holds a floor on the search split."""
         return self.evaluator.judge(plan, floor)
 
 
-def other_formats(families: tuple[str, ...], bits: tuple[int, int]) -> tuple[Format, ...]:
-    """The formats beside fixed point that families bring, of elements within the bits."""
-    found = (parse(text) for family in families for text in FAMILIES[family])
-    return tuple(format for format in found if bits[0] <= format.bits <= bits[1])
+def formats_of(families: Iterable[str], bits: tuple[int, int]) -> tuple[Format, ...]:
+    """The formats that families bring, of elements within the bits; what is no family is a format itself."""
+    found = (parse(text) for family in families for text in FAMILIES.get(family, (family,)))
+    return tuple(dict.fromkeys(format for format in found if bits[0] <= format.bits <= bits[1]))
 
 
-def fixed_point_ladders(signed: Mapping[str, bool], bits: tuple[int, int]) -> dict[str, tuple[Format, ...]]:
-    """For each site the fixed-point formats from the most bits to the least.
-
-    One bit is `binary` on a signed range, where one-bit fixed point would be {-1, 0}, and `fixed1` on an unsigned one,
-    {0, 1/2}.
-    """
-    low, high = bits
+def ladders_of(signed: Mapping[str, bool], formats: Iterable[Format]) -> dict[str, tuple[Format, ...]]:
+    """The formats as each site takes them: one bit is `binary` on a signed range, where `fixed1` would be {-1, 0}."""
+    one_bit = {parse("fixed1"): Binary()}
+    formats = tuple(formats)
     return {
-        site: tuple(Binary() if b == 1 and negative else Fixed(b) for b in range(high, low - 1, -1))
+        site: tuple(dict.fromkeys(one_bit.get(each, each) if negative else each for each in formats))
         for site, negative in signed.items()
     }
+
+
+def by_energy(formats: Iterable[Format], energy: Callable[[Format], float]) -> tuple[Format, ...]:
+    """Formats from the most energy to the least, then by what they store and by text; those of fixed point from the
+    most bits to the fewest."""
+    formats = tuple(formats)
+    fixed, others = ([each for each in formats if (each.family == "fixed") == of] for of in (True, False))
+    fixed.sort(key=lambda format: -format.bits)
+    if not others:
+        return tuple(fixed)
+    order = {each: (-energy(each), -each.stored_bits, str(each)) for each in formats}
+    return tuple(merge(fixed, sorted(others, key=order.__getitem__), key=order.__getitem__))
 
 
 @dataclass(frozen=True)
@@ -149,8 +185,7 @@ class Strategy(abc.ABC):
     """A way to search. Its laws (`tests/contracts/strategies.py` holds each implementation to them):
 
     - if no plan that was judged holds the floor, there is one step, a plan that was judged, and it says so;
-    - else every step's plan was judged, holds the floor, and keeps each site within its ladder, or has one of the
-      problem's other formats everywhere where its `families` say so;
+    - else every step's plan was judged, holds the floor, and keeps each site within its ladder;
     - `remaining` is never less than the evaluations that really follow;
     - the same problem gives the same steps.
     """
@@ -163,9 +198,6 @@ class Strategy(abc.ABC):
     """What it takes where the user does not say."""
     weighs: ClassVar[bool] = False
     """Whether it weighs energy against sensitivities, which are then measured before, and keeps limits."""
-
-    families: ClassVar[tuple[str, ...]] = ("fixed",)
-    """Of `FAMILIES` those that it tries where it is asked to."""
 
     @abc.abstractmethod
     def steps(self, problem: Problem, floor: Floor) -> Iterator[Step]:

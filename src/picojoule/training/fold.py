@@ -18,6 +18,7 @@ from picojoule.plan import Plan
 from picojoule.quantize import Choice, settled, shifted_biases
 from picojoule.quantize.biases import accumulator_steps, is_threshold
 from picojoule.training import topology
+from picojoule.training.shared import Shared
 from picojoule.training.taps import Norm
 
 _MOST_STEPS = 2.0**23
@@ -27,8 +28,8 @@ _MOST_STEPS = 2.0**23
 def to_units(network: Network, chosen: Mapping[str, Choice]) -> Network:
     """The network with weights on the unit scale of their ranges, and the shifts of ranges in its biases."""
     tensors = dict(network.tensors) | shifted_biases(network, chosen)
-    for site, (format, range) in chosen.items():
-        if network.sites[site].kind == "weights" and format.rounds:
+    for site, (format, range, _) in chosen.items():
+        if network.sites[site].kind == "weights" and format.rounds and not format.fitted:
             name = network.sites[site].tensor
             tensors[name] = _scaled(tensors[name], tuple(-each for each in _beyond(format, range.exponents)))
     return replace(network, tensors=tensors)
@@ -38,7 +39,7 @@ def from_units(module: NetworkModule, plan: Plan, ranges: Ranges) -> tuple[Netwo
     """The network of a module that trained on unit scales, with its ranges."""
     tensors = _tensors(module, plan)
     for name, site in module.network.sites.items():
-        if site.kind == "weights" and plan.formats[name].rounds:
+        if site.kind == "weights" and plan.formats[name].rounds and not plan.formats[name].fitted:
             exponents = _beyond(plan.formats[name], ranges.sites[name].exponents)
             tensors[site.tensor] = _scaled(tensors[site.tensor], exponents)
     return replace(module.network, tensors=tensors), ranges
@@ -84,9 +85,7 @@ def _scaled_channels(weights: Tensor, format: Format, scale: Tensor) -> tuple[tu
     if not format.rounds:
         return (0,), (weights * by_channel).float()
     wanted = (format.quantize(weights, topology.unit_exponent(format)) * by_channel).float()
-    rows = wanted.reshape(len(wanted), -1)
-    exponents = OBSERVERS["mse"](Statistics(rows, rows.abs().amax(dim=1), float(rows.min())), format, True)
-    return exponents, wanted
+    return OBSERVERS["mse"](Statistics.of(wanted), format, True), wanted
 
 
 def _tensors(module: NetworkModule, plan: Plan) -> dict[str, Tensor]:
@@ -94,7 +93,10 @@ def _tensors(module: NetworkModule, plan: Plan) -> dict[str, Tensor]:
     state = module.state_dict()
     tensors = {name: state[name].detach().cpu().clone() for name in module.network.tensors}
     for name, site in module.network.sites.items():
-        if site.kind == "weights" and plan.formats[name].rounds:
+        tap = module.tap(name)
+        if isinstance(tap, Shared):
+            tensors[site.tensor] = tap(tensors[site.tensor]).detach().cpu()
+        elif site.kind == "weights" and plan.formats[name].rounds:
             end = topology.unit_end(plan.formats[name])
             tensors[site.tensor].clamp_(-end, end)
     return tensors

@@ -14,9 +14,10 @@ from picojoule.calibration import Ranges
 from picojoule.errors import InputError
 from picojoule.network import Network, NetworkModule, Node, capture
 from picojoule.plan import Plan
-from picojoule.quantize import Quantizer, choices
+from picojoule.quantize import Choice, Quantizer, choices
 from picojoule.quantize.fusions import fusions
 from picojoule.training import fold, topology
+from picojoule.training.shared import Shared
 from picojoule.training.taps import Latent, Norm
 
 
@@ -44,14 +45,14 @@ class Trainable(nn.Module):
         super().__init__()
         self.plan = plan.expand(network)
         chosen = choices(network, self.plan, ranges)
-        taps: dict[str, nn.Module] = {}
-        for site, (format, range) in chosen.items():
-            is_weights = network.sites[site].kind == "weights"
-            taps[site] = Latent(format, range.exponents) if is_weights else Quantizer(format, range)
+        taps = {site: _tap(network, site, choice) for site, choice in chosen.items()}
         if norms:
             taps |= {f"{name}.outputs": _norm(node) for name, node in topology.layer_nodes(network)}
         self.body = NetworkModule(fold.to_units(network, chosen), taps, fusions(network))
         self.has_norms = norms
+        for site, tap in taps.items():
+            if isinstance(tap, Shared):
+                self.body.get_parameter(network.sites[site].tensor).requires_grad_(False)  # the tap's table trains
         for bias in network.biases.values() if norms else ():
             self.body.get_parameter(bias).requires_grad_(False)  # batch norm takes any bias away
 
@@ -72,7 +73,7 @@ class Trainable(nn.Module):
         found = {}
         for site in self.network.sites:
             tap = self.body.tap(site)
-            assert isinstance(tap, Quantizer | Latent)
+            assert isinstance(tap, Quantizer | Latent | Shared)
             found[site] = tap.range
         return Ranges(found, self.network.input_shape)
 
@@ -103,8 +104,22 @@ def trainable(
     if not network.layers:
         raise InputError("the network has no convolution or linear layer that can be trained at a plan")
     plan = topology.plan_at(network, bits) if plan is None else plan.expand(network)
+    if fitted := next((site for site, format in plan.formats.items() if format.fitted), None):
+        raise InputError(
+            f"site '{fitted}' has {plan.formats[fitted]}, whose numbers come from trained values; train it without, "
+            "search it with formats lut, and train on from there, or cluster it"
+        )
     network = topology.with_unit_weights(topology.with_activation(network, plan, activation), plan)
     return Trainable(network, plan, topology.unit_ranges(network, plan, x), norms=True)
+
+
+def _tap(network: Network, site: str, choice: Choice) -> nn.Module:
+    """What stands in a site's place while it trains."""
+    if network.sites[site].kind == "inputs":
+        return Quantizer(*choice)
+    if choice.format.fitted:
+        return Shared(choice, network.tensors[network.sites[site].tensor])
+    return Latent(choice.format, choice.range.exponents)
 
 
 def _norm(node: Node) -> Norm:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import cache
 
 import torch
-from tests.export.c.programs import Hand
+from tests.export.c.programs import CODED, Hand
 
 from picojoule.errors import InputError
 from picojoule.integer import Constant, Program
@@ -60,7 +60,9 @@ class Chance(Hand):
         return self.round(x, low, high, self.dice.choice([exponent, exponent, exponent, 0, own.exponents[0], -9, 40]))
 
     def form(self) -> tuple[int, str]:
-        form = self.dice.choice(["sign", "sign", "signed", "signed", "unsigned"])
+        form = self.dice.choice(["sign", "sign", "signed", "signed", "unsigned", *CODED])
+        if form in CODED:
+            return self.dice.randint(2, 8), form
         return (1 if form == "sign" else self.dice.choice([1, 2, 3, 4, 5, 6, 7, 8, 8, 9, 12, 15])), form
 
 

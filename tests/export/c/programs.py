@@ -10,13 +10,17 @@ from torch import Tensor
 
 from picojoule.export.c import as_stored
 from picojoule.export.c.render import rendered
-from picojoule.integer import Constant, Interpreter, Program, lower
+from picojoule.integer import Coding, Constant, Interpreter, Program, lower
 from picojoule.integer.lowering.builder import Builder
 from picojoule.verify.c import run_on_host
 from picojoule.verify.inputs import adversarial
 
 CAREFUL = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 """Flags with which reading beyond an array and sums that overflow end the process."""
+
+
+CODED = {"coded": 0, "blocks of 3": 3, "blocks of 8": 8}
+"""Forms of weights that are codes, and the length of their blocks."""
 
 
 class Hand(Builder):
@@ -28,6 +32,8 @@ class Hand(Builder):
         self.x = self.emit("input", "input", (), shape=[*shape], low=low, high=high, exponent=0, sign=sign)
 
     def weights(self, shape: Sequence[int], bits: int, form: str) -> Constant:
+        if form in CODED:
+            return self.coded(shape, bits, CODED[form])
         low, high = {
             "sign": (-1, 1),
             "signed": (-(1 << bits - 1), (1 << bits - 1) - 1),
@@ -40,6 +46,18 @@ class Hand(Builder):
             bits,
             form,
         )
+
+    def coded(self, shape: Sequence[int], bits: int, block: int) -> Constant:
+        """Codes of so many bits, of a table as large as it may be without blocks, the ends of 16 bits in it."""
+        top = 1 << (9 if block else 15)
+        table = torch.randperm(2 * top, generator=self.random)[: (1 << bits) - 2] - top
+        table = torch.cat([table, torch.tensor([-top, top - 1])]).unique()
+        outputs, inputs, *kernel = shape
+        block = min(block, inputs)
+        shifts = torch.randint(0, 7, (outputs, -(-inputs // block), *kernel), generator=self.random) if block else None
+        coding = Coding(table, block, shifts)
+        codes = torch.randint(0, len(table), (*shape,), generator=self.random)
+        return Constant.coded(coding.values(codes), coding)
 
     def bias(self, count: int, most: int = 100) -> Constant:
         return Constant(torch.randint(-most, most + 1, (count,), generator=self.random), 54, "signed")

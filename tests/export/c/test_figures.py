@@ -5,7 +5,7 @@ from dataclasses import asdict
 import pytest
 from tests.export.c.programs import Hand, net
 
-from picojoule.export.c.render import figures, rendered
+from picojoule.export.c.render import facts, figures, rendered
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 
@@ -28,6 +28,29 @@ def test_by_hand() -> None:
     assert found.excess == pytest.approx((96 + 60) / (68 + 60) - 1)
     assert found.arena_bytes == 80 + 2 * 2 * 32  # a value and two patches of 32 halves of words
     assert found.to_table()["steps"][0] == asdict(conv)
+
+
+def test_of_codes_by_hand() -> None:
+    made = Hand((3, 6, 6))
+    one = made.round(made.conv(made.x, 5, bits=4, form="coded", bias=0))
+    conv, fc = figures(made.program(made.linear(made.flat(one), 2, bits=3, form="blocks of 8"))).steps[::2]
+    assert (conv.weight_bits, conv.packed_bytes) == (4, -(-5 * 27 * 4 // 8) + 16 * 2)
+    assert conv.weight_bytes == 5 * 4 * 4 + 3 + 16 * 2  # 5 rows of 4 groups of 8 codes, a word's end, the table
+    assert (fc.weight_bits, fc.packed_bytes) == (3, 2 * 80 * 3 // 8 + 8 * 2 + 10)
+    assert fc.weight_bytes == 2 * 10 * 3 + 3 + 8 * 2 + 10 + 2
+
+
+def test_rows_of_codes_take_what_room_there_is() -> None:
+    """A layer whose step is not the worst looks up as many rows at once as the arena has room for."""
+    made = Hand((16, 12, 12))
+    one = made.round(made.conv(made.x, 40, bits=4, padding=[1, 1]))
+    two = made.round(made.conv(made.pool(one, (4, 4)), 64, bits=4, form="coded", padding=[1, 1], bias=0))
+    program = made.program(made.linear(made.flat(made.pool(two, (3, 3))), 2))
+    found = facts(program)
+    (step,) = (step for step in found["steps"] if step["loop"] == "coded")
+    assert found["arena_bytes"] == found["least_bytes"]
+    assert step["rows_at_once"] > 2
+    assert step["rows_at_once"] * step["row"] + step["patches"] + 40 * 9 + 64 * 9 <= found["arena_bytes"]
 
 
 def test_without_weights() -> None:

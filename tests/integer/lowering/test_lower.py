@@ -85,6 +85,18 @@ def test_more_random_networks(seed: int) -> None:
     check(nets.case(seed), seed)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_weights_that_are_codes(seed: int) -> None:
+    program = check(nets.case(seed, nets.NARROW, weights=nets.CODED), seed)
+    assert any(each.coding is not None for each in program.constants.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2000, 2020))
+def test_more_weights_that_are_codes(seed: int) -> None:
+    check(nets.case(seed, nets.NARROW, weights=nets.CODED), seed)
+
+
 class TestThresholds:
     """A bias that only signs see is rounded down: no sign changes, whatever the bias was."""
 
@@ -225,8 +237,12 @@ def test_refusals_of_formats() -> None:
     model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
     with refused("site '2.inputs' is float32, which has no integers; give it fixed point or binary in the plan"):
         lower(*made(model, (6,), {"*": "fixed4", "2.inputs": "float32"}))
+    with refused("site '0.inputs' is e2m1, which has no integers; .*"):
+        lower(*made(model, (6,), {"*": "fixed4", "0.inputs": "e2m1"}))
     with refused("site '0.weights' is float32, which has no integers; .*"):
         lower(*made(model, (6,), {"*": "fixed4", "0.weights": "float32"}))
+    with refused("site '2.weights' is nf4: its weights are whole numbers of .* bits, and programs have at most 16; .*"):
+        lower(*made(model, (6,), {"*": "fixed4", "2.weights": "nf4"}))
 
 
 def test_refusals_of_sums_beyond_53_bits() -> None:

@@ -84,7 +84,7 @@ def _step(its: Schedule, step: Step, loop: Loop, tables: Sequence[Mapping[str, A
         its.values[step.makes].type.shape,
         macs,
         bits,
-        len(loop.weights),
+        loop.weight_bytes,
         packed,
         sum(table["bytes"] for table in tables) + 4 * len(loop.facts.get("geometry") or ()),
     )

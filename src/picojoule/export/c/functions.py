@@ -29,12 +29,17 @@ def functions_of(its: Schedule, loops: list[Loop], steps: list[Facts]) -> Facts:
     widened = sorted(gathers & {"int8", "uint8"})
     if widened:
         loaded, stored = loaded | {*widened}, stored | {"int16"}
-    streams = bool(templates & {"grouped", "rows"})
+    coded = [step for step in steps if step["loop"] == "coded"]
+    if coded:
+        loaded, stored = loaded | {"int16"}, stored | {"int16"}
+    shifts = any(step["shifts"] for step in coded)
+    streams = bool(templates & {"grouped", "rows"}) or shifts
     if any(step["loop"] == "rows" or (step["loop"] == "grouped" and step["fours"] < step["rows"]) for step in steps):
         loaded, stored = loaded | {"int32"}, stored | {"int32"}
     return {
         "maxima": maxima, "fours": [_four(name, step) for name, step in sorted(fours.items())],
         "dots": dots, "planes": _planes(dots), "streams": streams,
+        "shifts": shifts, "products": _products(coded),
         "counts": _counts([step for step in steps if step["loop"] == "signs"]),
         "masks": any(step["loop"] == "signs" and step["padded"] for step in steps),
         "gathers": [_gather(name) for name in sorted(gathers)], "widened": widened,
@@ -43,7 +48,7 @@ def functions_of(its: Schedule, loops: list[Loop], steps: list[Facts]) -> Facts:
         "store_signs": any(
             step["out_bytes"] and step["loop"] != "signs" and step.get("kind") != "bits" for step in steps
         ),
-        "words": bool(templates & {"dot", "signs"} or fours or maxima),
+        "words": bool(templates & {"dot", "signs", "coded"} or fours or maxima),
         "rounds": sorted({line["bits"] for line in lines if line["does"].startswith("round")}),
         "divides": any(line["does"] == "divide" for line in lines),
         "tables": any(line["does"] == "look up" for line in lines),
@@ -57,6 +62,10 @@ def dot_name(facts: Facts, sum_bits: int) -> str:
     return (
         f"{'sign' if facts['sign'] else facts['bits']}_{given}_{sum_bits}_{'pair' if facts['at_once'] == 2 else 'one'}"
     )
+
+
+def product_name(facts: Facts, sum_bits: int) -> str:
+    return f"{facts['input']}_{sum_bits}_{'pair' if facts['at_once'] == 2 else 'one'}"
 
 
 def four_name(facts: Facts, sum_bits: int) -> str:
@@ -83,6 +92,13 @@ def _dot(name: str, step: Facts) -> Facts:
         "lanes": [0, 2, 1, 3] if step["width"] == 2 else [0, 1, 2, 3], "count": bits, "sign": step["sign"],
         "said": f"Two rows of weights of {weights}, and {patches} of {step['input']}",
     }  # fmt: skip
+
+
+def _products(steps: list[Facts]) -> list[Facts]:
+    """Kernels for weights that were looked up."""
+    found = {step["product"]: {"name": step["product"], "input": step["input"], "sum": step["sum"],
+                               "bits": step["sum_bits"], "pixels": step["at_once"]} for step in steps}  # fmt: skip
+    return [found[name] for name in sorted(found)]
 
 
 def _four(name: str, step: Facts) -> Facts:

@@ -12,12 +12,17 @@ ALIGNED = 4
 
 @dataclass(frozen=True)
 class Layout:
-    """`places` of values, `buffers` of steps, as offsets; `least_bytes` is what lives at once at the worst step."""
+    """`places` of values, `buffers` of steps, as offsets; `lives` are the bytes that live at once at each step."""
 
     places: Mapping[str, int]
     buffers: Mapping[int, int]
     arena_bytes: int
-    least_bytes: int
+    lives: tuple[int, ...]
+
+    @property
+    def least_bytes(self) -> int:
+        """What lives at once at the worst step: no arena can be smaller."""
+        return max(self.lives, default=0)
 
 
 def layout(schedule: Schedule, buffers: Mapping[int, int]) -> Layout:
@@ -37,14 +42,14 @@ def layout(schedule: Schedule, buffers: Mapping[int, int]) -> Layout:
     for k, size in buffers.items():
         spans[k], sizes[k] = (k, k), _whole(size)
     places = placed(spans, sizes)
-    lives = [sum(sizes[name] for name, (first, last) in spans.items() if first <= k <= last)
-             for k in range(len(schedule.steps))]  # fmt: skip
+    lives = tuple(sum(sizes[name] for name, (first, last) in spans.items() if first <= k <= last)
+                  for k in range(len(schedule.steps)))  # fmt: skip
     end = max((offset + size for offset, size in places.values()), default=0)
     return Layout(
         {name: places[at][0] for name, at in home.items()},
         {k: places[k][0] for k in buffers},
         end,
-        max(lives, default=0),
+        lives,
     )
 
 

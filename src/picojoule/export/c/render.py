@@ -1,17 +1,18 @@
 """A program rendered as files of C from the templates beside this module."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import jinja2
 
 from picojoule.errors import InputError
 from picojoule.export.c.figures import Figures, figures_of
-from picojoule.export.c.functions import dot_name, four_name, functions_of
+from picojoule.export.c.functions import dot_name, four_name, functions_of, product_name
 from picojoule.export.c.layout import Layout, layout
 from picojoule.export.c.loops import loop_of
-from picojoule.export.c.loops.loop import Facts, Loop
+from picojoule.export.c.loops.coded import widened
+from picojoule.export.c.loops.loop import Array, Facts, Loop
 from picojoule.export.c.loops.weights import literal
 from picojoule.export.c.steps import Schedule, Step, schedule
 from picojoule.export.c.storage import BITS, Storage
@@ -46,15 +47,27 @@ def figures(program: Program) -> Figures:
 def facts(program: Program) -> Facts:
     """All that the templates need, but for the golden vectors."""
     its = schedule(program)
-    loops = [loop_of(its, step) for step in its.steps]
-    laid = layout(its, {k: each.buffer_bytes for k, each in enumerate(loops) if each.buffer_bytes})
+    loops, laid = _laid(its)
     steps = [_step(its, laid, k, *each) for k, each in enumerate(zip(its.steps, loops, strict=True))]
     return _interface(its) | functions_of(its, loops, steps) | {
         "steps": steps, "arena_bytes": laid.arena_bytes, "least_bytes": laid.least_bytes,
-        "weight_bytes": sum(len(each.weights) for each in loops),
+        "weight_bytes": sum(each.weight_bytes for each in loops),
         "slack": max((each.slack for each in loops), default=0),
         "figures": figures_of(its, loops, laid, [step["tables"] for step in steps]),
     }  # fmt: skip
+
+
+def _laid(its: Schedule) -> tuple[list[Loop], Layout]:
+    """All loops and the arena; loops that do better with more room get what the worst step needs anyway."""
+    loops = [loop_of(its, step) for step in its.steps]
+    laid = layout(its, _buffers(loops))
+    roomy = [widened(loop, laid.least_bytes - lives) for loop, lives in zip(loops, laid.lives, strict=True)]
+    wider = layout(its, _buffers(roomy))
+    return (roomy, wider) if wider.arena_bytes <= laid.arena_bytes else (loops, laid)
+
+
+def _buffers(loops: Sequence[Loop]) -> dict[int, int]:
+    return {k: each.buffer_bytes for k, each in enumerate(loops) if each.buffer_bytes}
 
 
 def _interface(its: Schedule) -> Facts:
@@ -82,11 +95,9 @@ def _step(its: Schedule, laid: Layout, number: int, step: Step, loop: Loop) -> F
     finish.all()
     own = its.values[step.makes]
     addends = [tail.addend for tail in step.tails if tail.addend]
-    stored = (
-        [{"name": f"weights_{number}_packed", "type": "uint8_t", "lines": literal(loop.weights)}]
-        if loop.weights
-        else []
-    )
+    arrays = ((Array("packed", "uint8_t", 1, tuple(loop.weights)),) if loop.weights else ()) + loop.more
+    stored = [{"name": f"weights_{number}_{each.name}", "type": each.type, "lines": literal(each.numbers)}
+              for each in arrays]  # fmt: skip
     return {"geometry": None} | loop.facts | {
         "number": number, "loop": loop.template, "said": _said(step, own.type),
         "inputs": [f"in{k}" for k in range(len(step.reads))] + [f"a{k}" for k in range(len(addends))],
@@ -98,6 +109,7 @@ def _step(its: Schedule, laid: Layout, number: int, step: Step, loop: Loop) -> F
         "four": four_name(loop.facts, finish.bits) if loop.facts.get("fours") else "",
         "maxima": own.storage.name if _is_bytewise(loop.facts, finish, own.storage) else "",
         "dot": dot_name(loop.facts, finish.bits) if loop.template == "dot" else "",
+        "product": product_name(loop.facts, finish.bits) if loop.template == "coded" else "",
     }  # fmt: skip
 
 

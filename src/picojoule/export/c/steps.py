@@ -228,8 +228,13 @@ class _Maker:
     def _feeds_columns(self, reshape: Operation) -> bool:
         """Whether dense layers alone read a flat value, whose columns can be put in the order that there is."""
         readers = self._readers[reshape.name]
-        dense = all(each.kind == "linear" for each in readers) and len(reshape.type.shape) == 1
-        return dense and bool(readers) and reshape.name != self._program.output
+        dense = all(each.kind == "linear" and not self._has_blocks(each) for each in readers)
+        return dense and len(reshape.type.shape) == 1 and bool(readers) and reshape.name != self._program.output
+
+    def _has_blocks(self, layer: Operation) -> bool:
+        """Whether a layer's weights have shifts by block, which its inputs must come in the order of."""
+        coding = self._program.constants[f"{layer.name}.weights"].coding
+        return coding is not None and coding.shifts is not None
 
     def _stored(self, name: str) -> str:
         return self._stands.get(name, name)

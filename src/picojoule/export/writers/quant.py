@@ -37,7 +37,8 @@ class QonnxWriter(GraphWriter):
         values = self.array(constant.values.double().numpy() * steps.reshape(shape), f"{name}.values")
         if constant.form == "sign":
             return self.node("BipolarQuant", [values, scale], name, domain=_DOMAIN)
-        return self._quant(values, name, scale, constant.bits, constant.form == "signed")
+        whole = constant.plain
+        return self._quant(values, name, scale, whole.bits, whole.form == "signed")
 
     def _quant(self, x: str, name: str, scale: str, bits: int, signed: bool) -> str:
         reads = [x, scale, self.number(0.0), self.number(float(_bits(bits, signed)))]

@@ -26,6 +26,7 @@ WIDEST = 16
 def layer(operation: Operation, read: Type, weights: Constant, bias: Constant) -> Callable[[Tensor], Tensor]:
     """What runs a layer: from codes [n, ...] in any numbers to sums, int64."""
     groups = operation.args.get("groups", 1)
+    weights = weights.plain
     products = [_product(each, read, weights) for each in weights.values.flatten(1).chunk(groups)]
     if operation.kind == "linear":
         return lambda x: _multiplied(x.long(), bias.values, products[0])

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from picojoule.files import Fields
+from picojoule.integer.coding import ENTRY_BITS, MOST_ENTRIES, blocks_of
 from picojoule.integer.laws.fields import MOST_TERMS, check_size, padded_sides, sizes_of, whole_number, windows_in
 from picojoule.integer.types import LARGEST, Constant, Type
 
@@ -27,6 +28,7 @@ def layer(fields: Fields, reads: Sequence[Type], constants: Sequence[Constant]) 
     exponents = tuple(whole_number(fields, each) for each in fields.items("exponents"))
     if bias.shape != weights.shape[:1] or len(exponents) not in (1, len(weights)):
         fields.fail(f"has {list(bias.shape)} biases and {len(exponents)} exponents for {len(weights)} channels")
+    _check_coding(fields, constants[0])
     if largest_sum(weights, bias, read) >= LARGEST:
         fields.fail("has sums of more than 53 bits; give that layer fewer bits")
     padded = False
@@ -40,6 +42,22 @@ def layer(fields: Fields, reads: Sequence[Type], constants: Sequence[Constant]) 
     low, high = _bounds(weights, bias, read, padded)
     sums = tuple(read.exponents[0] + each for each in exponents)
     return Type(shape, low, high, sums, axis)
+
+
+def _check_coding(fields: Fields, weights: Constant) -> None:
+    """Refuse codes that are not of a table, or numbers that a multiplier of 16 bits does not take."""
+    coding, half = weights.coding, 1 << (ENTRY_BITS - 1)
+    if coding is None:
+        return
+    table, values = coding.table, weights.values
+    if not 1 <= len(table) <= MOST_ENTRIES or bool((table[1:] <= table[:-1]).any()):
+        fields.fail(f"has a table of {len(table)} numbers; 1 to {MOST_ENTRIES} that rise are possible")
+    if coding.shifts is not None and coding.shifts.shape != blocks_of(values.shape, coding.block):
+        fields.fail(f"has shifts {list(coding.shifts.shape)} for weights {list(values.shape)} by {coding.block}")
+    if min(int(table[0]), int(values.min())) < -half or max(int(table[-1]), int(values.max())) >= half:
+        fields.fail(f"has coded weights of more than {ENTRY_BITS} bits; give that layer fewer bits")
+    if weights.form != "unsigned" or weights.bits < coding.bits or not coding.holds(values):
+        fields.fail(f"has weights that {weights.bits} bits and a table of {len(table)} do not give")
 
 
 def _convolved(fields: Fields, shape: tuple[int, ...], weights: Tensor) -> tuple[tuple[int, ...], bool]:

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from picojoule.calibration import Ranges
 from picojoule.errors import InputError
-from picojoule.formats import Binary, Fixed, Format
+from picojoule.formats import Binary, Fixed
 from picojoule.integer.lowering.builder import Builder
 from picojoule.integer.lowering.rules import RULES, convolution, remedy
 from picojoule.integer.lowering.sinking import sunk
 from picojoule.integer.lowering.tables import MOVES, Site, origins, table
+from picojoule.integer.lowering.weights import stored_weights
 from picojoule.integer.program import Program
 from picojoule.integer.types import LARGEST, Constant
 from picojoule.network import Layer, Network, Node, ops
@@ -128,12 +129,15 @@ class _Lowering:
 
     def _site(self, name: str) -> Site:
         """How a site of values is rounded."""
-        format, range = choice = self._chosen[name]
+        choice = self._chosen[name]
+        format, range = choice.format, choice.range
         if isinstance(format, Binary):
             return Site(name, choice.quantize, -1, 1, range.exponents[0], True)
-        fixed = _fixed(format, name)
-        exponent = range.exponents[0] - fixed.fraction_bits(range.signed)
-        return Site(name, choice.quantize, *fixed.codes(range.signed), exponent, False)
+        if not isinstance(format, Fixed):
+            told = f"site '{name}' is {format}, which has no integers"
+            raise InputError(f"{told}; give it fixed point or binary in the plan")
+        exponent = range.exponents[0] - format.fraction_bits(range.signed)
+        return Site(name, choice.quantize, *format.codes(range.signed), exponent, False)
 
     def _rounded(self, node: Node, site: Site) -> str:
         """A node's value rounded to a site; what waits is rounded before it is moved."""
@@ -161,7 +165,8 @@ class _Lowering:
             told = next((each.reason for each in self._network.leftovers if each.name == node.name), "")
             raise InputError(f"layer '{node.name}' stays in floating point{told and ': '}{told}")
         read = self._value(names[0])
-        weights, exponents = self._weights(layer)
+        tensor = self._network.tensors[self._network.sites[layer.weights].tensor]
+        weights, exponents = stored_weights(self._chosen[layer.weights], tensor, layer.weights)
         step = self._made.type(read).exponents[0]
         stored = self._network.tensors[names[2]] if len(names) > 2 else None
         bias = _whole(stored, [step + each for each in exponents], layer)
@@ -169,24 +174,6 @@ class _Lowering:
         if layer.kind != "linear":
             read, how = convolution(self._made, node, read, weights.values.shape[2:])
         return self._made.emit(layer.name, layer.kind, (read,), weights, bias, exponents=exponents, **how)
-
-    def _weights(self, layer: Layer) -> tuple[Constant, list[int]]:
-        """A layer's weights as codes, and for each channel the exponent of one code."""
-        format, range = self._chosen[layer.weights]
-        tensor = self._network.tensors[self._network.sites[layer.weights].tensor].double()
-        binary = isinstance(format, Binary)
-        fraction = 0 if binary else _fixed(format, layer.weights).fraction_bits(range.signed)
-        exponents = [each - fraction for each in range.exponents] * (len(tensor) if len(range.exponents) == 1 else 1)
-        steps = torch.tensor(exponents, dtype=torch.float64).exp2().reshape(-1, *[1] * (tensor.dim() - 1))
-        codes = (self._chosen[layer.weights].quantize(tensor) / steps).round().long()
-        form = "sign" if binary else "signed" if range.signed else "unsigned"
-        return Constant(codes, format.bits, form), exponents
-
-
-def _fixed(format: Format, site: str) -> Fixed:
-    if not isinstance(format, Fixed):
-        raise InputError(f"site '{site}' is {format}, which has no integers; give it fixed point or binary in the plan")
-    return format
 
 
 def _whole(bias: Tensor | None, exponents: Sequence[int], layer: Layer) -> Constant:

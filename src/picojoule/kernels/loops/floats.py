@@ -26,7 +26,7 @@ LANES = 64
 
 def minifloat(here: bool, real: types.Type) -> Loop:
     """y = the nearest minifloat to x / scale, times the scale."""
-    whole = _whole(real)
+    whole = whole_of(real)
 
     def minifloat(x, y, rows, n, scales, step, odd, even, least, magic, largest):
         xs, ys = carray(at(y if here else x, real), (rows, n)), carray(at(y, real), (rows, n))
@@ -42,7 +42,7 @@ def minifloat(here: bool, real: types.Type) -> Loop:
 
 def maxima(real: types.Type, size: int) -> Loop:
     """found = the largest finite magnitude of each block of a row."""
-    whole, width, lanes = _whole(real), real.bitwidth // 8, gcd(size, LANES)
+    whole, width, lanes = whole_of(real), real.bitwidth // 8, gcd(size, LANES)
 
     def maxima(x, rows, n, found):
         each = carray(at(found, real), (rows, (n + size - 1) // size))
@@ -58,8 +58,8 @@ def blocks(real: types.Type, size: int, members: bool) -> Loop:
 
     Where there is a mask the scales are found first, and written too.
     """
-    whole, width, lanes = _whole(real), real.bitwidth // 8, gcd(size, LANES)
-    length, round_them = max(AT_ONCE // size, 1) * size, _to_members if members else _to_floats
+    whole, width, lanes = whole_of(real), real.bitwidth // 8, gcd(size, LANES)
+    length, round_them = max(AT_ONCE // size, 1) * size, rounding(members)
 
     def blocks(x, y, rows, n, scales, mask, divisor, floor, ceiling, a, b, c, d, e, f):
         each = carray(at(scales, real), (rows, (n + size - 1) // size))
@@ -78,9 +78,14 @@ def blocks(real: types.Type, size: int, members: bool) -> Loop:
     return blocks
 
 
-def _whole(real: types.Type) -> types.Type:
+def whole_of(real: types.Type) -> types.Type:
     """The type of a float's bits."""
     return types.int32 if real is types.float32 else types.int64
+
+
+def rounding(members: bool) -> Loop:
+    """Rounding of some numbers beside each other, to a table or to a minifloat."""
+    return _to_members if members else _to_floats
 
 
 @njit(inline="always")

@@ -125,13 +125,13 @@ const SHAPES = [
   "M0 -7.2L7.2 0L0 7.2L-7.2 0Z", "M0 6.8L6.4 -5H-6.4Z", "M-2.2 -6.4H2.2V-2.2H6.4V2.2H2.2V6.4H-2.2V2.2H-6.4V-2.2H-2.2Z",
 ];
 
-/** The hue of a run. */
-const hue = (run) => `run-${run % SHAPES.length}`;
+/** The hue of a series, and the dash of its line. */
+const hue = (series) => `run-${series % SHAPES.length}`;
 
-/** The mark of a run: its own shape and hue, filled for a floor's plan and hollow for a baseline. */
-function shape(run, hollow = false) {
-  const drawing = s("path", { class: "shape", d: SHAPES[run % SHAPES.length] });
-  return s("g", { class: hollow ? `${hue(run)} hollow` : hue(run) }, drawing);
+/** The mark of a series: its own shape and hue, or another's hue; filled, or hollow for a baseline. */
+function shape(series, hollow = false, tone = series) {
+  const drawing = s("path", { class: "shape", d: SHAPES[series % SHAPES.length] });
+  return s("g", { class: hollow ? `${hue(tone)} hollow` : hue(tone) }, drawing);
 }
 
 /** A small drawing in a line of text. */
@@ -139,9 +139,9 @@ function icon(...drawing) {
   return s("svg", { viewBox: "0 0 12 12", "aria-hidden": "true" }, drawing);
 }
 
-/** The mark of a run in a line of text. */
-function mark(run, hollow = false) {
-  return s("svg", { class: "mark", viewBox: "-9 -9 18 18", "aria-hidden": "true" }, shape(run, hollow));
+/** The mark of a series in a line of text. */
+function mark(...series) {
+  return s("svg", { class: "mark", viewBox: "-9 -9 18 18", "aria-hidden": "true" }, shape(...series));
 }
 
 /** An SVG picture of a size in pixels; on narrower paper it shrinks. */

@@ -120,10 +120,11 @@ function power(exponent) {
   return `2${exponent < 0 ? "⁻" : ""}${[...String(Math.abs(exponent))].map((digit) => SUPERSCRIPTS[digit]).join("")}`;
 }
 
-/** A site's range: `±2⁻¹` where signed, `<2³` where never negative, both ends where channels differ. */
+/** A site's range as it is printed: `±2^-3..1` as `±2⁻³ to 2¹`. */
 function range(site) {
-  const [low, high] = [Math.min(...site.exponents), Math.max(...site.exponents)];
-  return `${site.signed ? "±" : "<"}${power(low)}${low === high ? "" : ` to ${power(high)}`}`;
+  return site.range.replace(/2\^(-?\d+)(?:\.\.(-?\d+))?/,
+    (_, low, high) => [low, high].filter(Boolean).map((exponent) => power(Number(exponent))).join(" to "))
+    .replaceAll("-", "−");
 }
 
 function sum(numbers) {

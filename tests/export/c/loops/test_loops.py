@@ -10,7 +10,7 @@ from tests.export.c.programs import CAREFUL, Hand, mismatches, net
 
 from picojoule.errors import InputError
 from picojoule.export.c.render import rendered
-from picojoule.integer import Constant, Program
+from picojoule.integer import Coding, Constant, Program
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 CORNERS: dict[str, Callable[[], Program]] = {}
@@ -81,6 +81,70 @@ def depthwise_of_16_bits() -> Program:
 def unsigned_inputs_of_16_bits_by_groups() -> Program:
     made = Hand((4, 5, 5), 0, 65535)
     return made.program(made.conv(made.x, 8, bits=3, groups=4, padding=[2, 1]))
+
+
+@corner
+def codes_of_every_width() -> Program:
+    made = Hand((3, 6, 5), 0, 255)
+    value = made.x
+    for bits in range(1, 9):
+        value = made.round(made.conv(value, 5, (2, 3), bits=bits, form="coded", padding=[1, 1]), -128, 127)
+    return made.program(made.linear(made.flat(value), 3, 4, "coded"))
+
+
+@corner
+def codes_with_sums_of_64_bits() -> Program:
+    made = Hand((5, 4, 3), 0, 65535)
+    one = made.round(made.conv(made.x, 3, (2, 2), bits=4, form="coded", bias=9**14), -32768, 32767)
+    two = made.round(made.conv(one, 4, (1, 1), bits=7, form="coded"), -32768, 32767)
+    return made.program(made.linear(made.flat(two), 3, 5, "blocks of 3"))
+
+
+@corner
+def more_rows_of_codes_than_are_looked_up_at_once() -> Program:
+    made = Hand((40, 4, 4))
+    one = made.round(made.conv(made.x, 13, padding=[1, 1], bits=3, form="coded"))
+    return made.program(made.conv(one, 300, (1, 1), bits=4, form="blocks of 8"))
+
+
+@corner
+def codes_of_rows() -> Program:
+    made = Hand((5, 6))
+    one = made.round(made.linear(made.x, 9, 5, "coded"))
+    return made.program(made.linear(one, 4, 3, "blocks of 8"))
+
+
+@corner
+def codes_by_groups() -> Program:
+    made = Hand((6, 7, 6), 0, 255)
+    one = made.round(made.conv(made.x, 6, bits=4, form="coded", groups=6, padding=[1, 1]))
+    two = made.round(made.conv(one, 12, (2, 3), bits=3, form="blocks of 3", groups=2))
+    return made.program(made.conv(two, 12, (2, 2), bits=4, form="blocks of 3", groups=12))
+
+
+@corner
+def codes_in_blocks_behind_an_image() -> Program:
+    """The image's elements lie channels last, and the blocks of a dense layer are of the sample's own order."""
+    made = Hand((6, 4, 3))
+    one = made.round(made.conv(made.x, 7, (2, 2), bits=3, form="blocks of 3", stride=[1, 1], padding=[1, 0]))
+    return made.program(made.linear(made.flat(one), 5, 4, "blocks of 8"))
+
+
+@corner
+def codes_and_signs() -> Program:
+    made = Hand((3, 6, 5))
+    one = made.sign(made.conv(made.x, 9, padding=[1, 1], bits=2, form="coded"))
+    two = made.sign(made.conv(one, 8, (3, 2), bits=4, form="coded", padding=[1, 1]))
+    return made.program(made.conv(two, 5, (2, 2), form="sign", bits=1))
+
+
+@corner
+def one_number_for_all() -> Program:
+    """A table of one entry, whose codes still take a bit."""
+    made = Hand((9,))
+    table = torch.tensor([7])
+    return made.program(made.emit("fc", "linear", (made.x,), Constant.coded(table.expand(3, 9), Coding(table)),
+                                  made.bias(3), exponents=[0]))  # fmt: skip
 
 
 @corner

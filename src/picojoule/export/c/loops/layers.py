@@ -6,14 +6,16 @@ import numpy as np
 import torch
 
 from picojoule.errors import InputError
+from picojoule.export.c.loops.coded import arrays_of, decoded, looked_up
 from picojoule.export.c.loops.loop import Facts, Loop, offset_of, operation_of, strides_of
 from picojoule.export.c.loops.moves import _channels
 from picojoule.export.c.loops.weights import GROUP, Codes, channels_last, grouped, signs
 from picojoule.export.c.loops.windows import LINE, geometry_of, is_plain, windows_of
-from picojoule.export.c.steps import Schedule, Step, Value
+from picojoule.export.c.steps import Schedule, Step
 from picojoule.export.c.storage import BITS
 from picojoule.integer.packing import pack
 from picojoule.integer.program import Operation
+from picojoule.integer.types import Constant
 
 MOST_INPUT_BITS = 16
 MOST_WEIGHT_BITS = 16
@@ -36,6 +38,9 @@ def layer(schedule: Schedule, step: Step) -> Loop:
         return _rows(schedule, step)
     if operation.args.get("groups", 1) > 1:
         return _grouped(schedule, step)
+    if constant.coding is not None:
+        geometry = None if operation.kind == "linear" else geometry_of(operation, _kernel(schedule, operation), read)
+        return looked_up(schedule, step, _matrix(schedule, step), geometry)
     return _counted(schedule, step) if read.storage is BITS else _dot(schedule, step)
 
 
@@ -101,14 +106,15 @@ def _grouped(schedule: Schedule, step: Step) -> Loop:
     """
     operation, read = operation_of(step), schedule.values[step.reads[0]]
     rows = _matrix(schedule, step)
+    constant = schedule.program.constants[f"{operation.name}.weights"]
     own = len(rows) == operation.args["groups"] == read.type.shape[0]
-    facts = _stream(schedule, operation, rows, read) | geometry_of(operation, _kernel(schedule, operation), read) | {
+    facts = _stream(schedule, step, rows) | geometry_of(operation, _kernel(schedule, operation), read) | {
         "convolution_groups": operation.args["groups"], "channels": read.type.shape[0] // operation.args["groups"],
         "pixel": read.type.shape[0], "bytes": read.storage.bytes,
-        "fours": len(rows) // 4 * 4 if own and abs(rows).max() < 1 << 15 else 0,
+        "fours": len(rows) // 4 * 4 if own and constant.values.abs().max() < 1 << 15 else 0,
     }  # fmt: skip
     buffer = max(8 if facts["fours"] else 0, 4 if facts["fours"] < len(rows) else 0) * rows.shape[1]
-    return Loop("grouped", facts, _packed(schedule, operation, rows), buffer_bytes=buffer)
+    return Loop("grouped", facts, _packed(constant, rows), buffer_bytes=buffer, more=arrays_of(constant))
 
 
 def _rows(schedule: Schedule, step: Step) -> Loop:
@@ -116,28 +122,30 @@ def _rows(schedule: Schedule, step: Step) -> Loop:
     operation, read, own = operation_of(step), schedule.values[step.reads[0]], schedule.values[step.makes]
     rows = _matrix(schedule, step)
     dims = range(len(read.type.shape) - 1)
-    facts = _stream(schedule, operation, rows, read) | {
+    facts = _stream(schedule, step, rows) | {
         "loops": [{"dim": dim, "size": read.type.shape[dim]} for dim in dims],
         "offset": offset_of(read.strides, {**{dim: f"i{dim}" for dim in dims}, len(dims): "k"}),
         "to": offset_of(strides_of(schedule, own), {**{dim: f"i{dim}" for dim in dims}, len(dims): "r"}),
         "channels": _channels(own),
     }  # fmt: skip
-    return Loop("rows", facts, _packed(schedule, operation, rows), buffer_bytes=4 * rows.shape[1], axis=len(dims))
+    constant = schedule.program.constants[f"{operation.name}.weights"]
+    packed, buffer = _packed(constant, rows), 4 * rows.shape[1]
+    return Loop("rows", facts, packed, buffer_bytes=buffer, axis=len(dims), more=arrays_of(constant))
 
 
-def _stream(schedule: Schedule, operation: Operation, rows: Codes, read: Value) -> Facts:
+def _stream(schedule: Schedule, step: Step, rows: Codes) -> Facts:
     """Weights as a stream of bits, and how one is read."""
+    operation, read = operation_of(step), schedule.values[step.reads[0]]
     constant = schedule.program.constants[f"{operation.name}.weights"]
     half = 1 << (constant.bits - 1)
-    decoded = {"sign": "1 - 2 * weight", "signed": f"(weight ^ {half}) - {half}", "unsigned": "weight"}[constant.form]
+    weight = {"sign": "1 - 2 * weight", "signed": f"(weight ^ {half}) - {half}", "unsigned": "weight"}[constant.form]
     return {
-        "rows": len(rows), "length": rows.shape[1], "bits": constant.bits, "decoded": decoded,
-        "input": read.storage.name,
+        "rows": len(rows), "length": rows.shape[1], "bits": constant.bits, "input": read.storage.name,
+        "decoded": decoded(constant, schedule.steps.index(step)) if constant.coding else weight,
     }  # fmt: skip
 
 
-def _packed(schedule: Schedule, operation: Operation, rows: Codes) -> bytes:
-    constant = schedule.program.constants[f"{operation.name}.weights"]
+def _packed(constant: Constant, rows: Codes) -> bytes:
     stream = pack(torch.from_numpy(np.ascontiguousarray(rows)), constant.bits, constant.form)
     return bytes(stream.numpy()) + bytes(2)  # three bytes are read at a time
 
@@ -147,9 +155,9 @@ def _kernel(schedule: Schedule, operation: Operation) -> Sequence[int]:
 
 
 def _matrix(schedule: Schedule, step: Step) -> Codes:
-    """A layer's weights as rows whose columns are in the order of what it reads."""
+    """A layer's weights, or their codes, as rows whose columns are in the order of what it reads."""
     operation, read = operation_of(step), schedule.values[step.reads[0]]
-    weights: Codes = schedule.program.constants[f"{operation.name}.weights"].values.numpy()
+    weights: Codes = schedule.program.constants[f"{operation.name}.weights"].codes.numpy()
     if operation.kind != "linear":
         return channels_last(weights)
     return weights[:, read.positions] if len(operation.type.shape) == 1 else weights

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from picojoule.export.c.steps import Schedule, Step, Value
 from picojoule.integer.program import Operation
@@ -11,9 +11,20 @@ from picojoule.integer.program import Operation
 Facts = dict[str, Any]
 
 
+class Array(NamedTuple):
+    """Constant numbers of C: a part of their name, and their type."""
+
+    name: str
+    type: str
+    bytes_each: int
+    numbers: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Loop:
     """A loop's template and its facts; `weights` are packed, each sum counts 2^`scale` times what it is.
+
+    `more` belongs to weights that are codes.
 
     `buffer_bytes` are its own in the arena, `axis` is the dimension along which it has a coordinate at hand, `slack`
     how many bytes behind a value it may read.
@@ -26,6 +37,12 @@ class Loop:
     buffer_bytes: int = 0
     axis: int = 0
     slack: int = 0
+    more: tuple[Array, ...] = ()
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of weights, with all that belongs to them."""
+        return len(self.weights) + sum(each.bytes_each * len(each.numbers) for each in self.more)
 
 
 def operation_of(step: Step) -> Operation:

@@ -76,7 +76,7 @@ function card(point, decision, axes) {
 
 function bitsText(format) {
   const { bits, family } = report.formats[format];
-  return family === "fixed" ? `${bits} bit${bits === 1 ? "" : "s"}` : format;
+  return family === "fixed" && !byFamily ? `${bits} bit${bits === 1 ? "" : "s"}` : format;
 }
 
 /** An accuracy as it is known: whole, or at least or at most so much where fewer samples were enough to be certain. */
@@ -87,8 +87,10 @@ function accuracyText({ bound, accuracy }) {
 /** Why a site has its format, in one sentence: what the next fewer bits gave. */
 function because(point, { format, trials }) {
   const bits = (trial) => report.formats[trial.format].bits;
-  const narrower = trials.filter((trial) => bits(trial) < bits({ format }));
-  const failing = narrower.filter(({ holds }) => !holds).sort((one, other) => bits(other) - bits(one))[0];
+  const foreign = (trial) => report.formats[trial.format].family !== report.formats[format].family;
+  const narrower = trials.filter((trial) => bits(trial) + !foreign(trial) <= bits({ format }));
+  const failing = narrower.filter(({ holds }) => !holds)
+    .sort((one, other) => foreign(one) - foreign(other) || bits(other) - bits(one))[0];
   const gives = point.together ? "would give" : "gave";
   if (failing) return `${bitsText(failing.format)} ${gives} ${accuracyText(failing)}${gap(point, failing)}.`;
   const own = trials.find((trial) => trial.format === format);
@@ -115,25 +117,31 @@ function verdict(point, site) {
   return decision && `Why ${site} has ${bitsText(decision.format)}: ${because(point, decision)}`;
 }
 
-/** What all pictures of one log share: the formats tried, widest first, and the accuracies around the floor. */
+/** What all pictures of one log share: the formats tried, of each family widest first, and the accuracies around it. */
 function axesOf({ log, needed }) {
   const trials = log.flatMap((decision) => decision.trials);
+  const [kin, bits] = [(format) => seriesOf(report.formats[format].family), (format) => report.formats[format].bits];
   const formats = [...new Set(trials.map(({ format }) => format))]
-    .sort((one, other) => report.formats[other].bits - report.formats[one].bits);
+    .sort((one, other) => kin(one) - kin(other) || bits(other) - bits(one));
   const accuracies = [needed, ...trials.map(({ accuracy }) => accuracy)];
   const top = Math.max(...accuracies);
   return { formats, top, least: Math.max(Math.min(...accuracies), needed - Math.max(0.005, top - needed)) };
 }
 
-/** The numbers under the axis; where they are too many, some are left out, but not the one that was taken. */
-function bitLabels(formats, taken, x) {
-  const labels = formats.map((format, index) => ({ format, left: x(index) }));
+/** The bits under the axis, or other families' names; of too many some are left out, but not the one taken. */
+function bitLabels(formats, taken, x, width) {
+  const labels = formats.map((format, index) => {
+    const { bits, family } = report.formats[format];
+    const text = family === "fixed" ? String(bits) : format;
+    const half = Math.max(13, textWidth(text, "600 11px")) / 2;
+    return { format, text, half, left: Math.min(Math.max(half - 9, x(index)), width + 9 - half) };
+  });
   const kept = labels.filter(({ format }) => format === taken);
   for (const label of labels) {
-    if (kept.every(({ left }) => Math.abs(left - label.left) >= 15)) kept.push(label);
+    if (kept.every(({ left, half }) => Math.abs(left - label.left) >= half + label.half + 2)) kept.push(label);
   }
-  return kept.map(({ format, left }) => s("text", { class: format === taken ? "small strong" : "small", x: left, y: 91,
-    "text-anchor": "middle" }, report.formats[format].bits));
+  return kept.map(({ format, text, left }) => s("text", { class: format === taken ? "small strong" : "small", x: left,
+    y: 91, "text-anchor": "middle" }, text));
 }
 
 /** One site's trials; an accuracy far below the floor stands at the lower edge. */
@@ -141,11 +149,13 @@ function trialsPicture(point, { format, trials }, { formats, top, least }, width
   const y = scale([least, top], [64, 16]);
   const x = scale([0, formats.length - 1], [9, width - 9]);
   const place = (trial) => [x(formats.indexOf(trial.format)), y(Math.max(least, trial.accuracy))];
+  const lines = Object.values(Object.groupBy(trials, (trial) => report.formats[trial.format].family));
+  const line = (some) => `M${some.map((trial) => place(trial).join(" ")).join("L")}`;
   const words = (trial) => [bitsText(trial.format), accuracyText(trial), trial.holds ? "holds" : "fails"].join(" ");
   return picture(width, 96, { role: "img", "aria-label": `Tried: ${trials.map(words).join(", ")}` },
     s("line", { class: "floorline", x1: 0, x2: width, y1: y(point.needed), y2: y(point.needed) }),
-    s("path", { class: "path", d: `M${trials.map((trial) => place(trial).join(" ")).join("L")}` }),
-    bitLabels(formats, format, x),
+    lines.map((some) => s("path", { class: "path", d: line(some) })),
+    bitLabels(formats, format, x, width),
     trials.map((trial) => trialMark(trial, ...place(trial), trial.format === format)));
 }
 

@@ -25,16 +25,19 @@ function siteValues(kind, site) {
     h("p", spread(histogram, site)));
 }
 
-/** The ends of a site's range at an exponent, the widest by default; blocks whose scales reach anywhere have none. */
+/**
+ * The ends of a site's range at an exponent, the widest by default. Blocks whose scales reach anywhere have none, nor has
+ * a codebook: its values go to the nearest number from however far.
+ */
 function ends(site, exponent = Math.max(...site.exponents)) {
   const limits = report.formats[site.format].limits[site.signed ? "signed" : "unsigned"];
   return limits ? limits.map((limit) => limit * 2 ** exponent) : [-Infinity, Infinity];
 }
 
-/** The grid's members at the site's widest range; null where they are too many to list. */
+/** A codebook's numbers, or the grid's members at the site's widest range; null where they are too many to list. */
 function members(site) {
   const grid = report.formats[site.format][site.signed ? "signed" : "unsigned"];
-  return grid && grid.map((member) => member * 2 ** Math.max(...site.exponents));
+  return site.members ?? grid?.map((member) => member * 2 ** Math.max(...site.exponents));
 }
 
 /** What is in view: all values, and the range's ends where they do not lie so far out that the values would shrink. */
@@ -123,7 +126,8 @@ function spread(histogram, site) {
   const exact = zeros > 0 ? `${percent(zeros / all, 1)} of them exactly zero (the open bar)` : "none exactly zero";
   if (!rounds(site)) return `${extent}, ${exact}.`;
   const rounded = `${percent(site.zeros, 1)} are zero once rounded.`;
-  return [`${extent}, ${exact};`, rounded, clipping(histogram, site, all), gridWords(histogram, site)].join(" ");
+  const words = site.members ? [tableWords(site)] : [clipping(histogram, site, all), gridWords(histogram, site)];
+  return [`${extent}, ${exact};`, rounded, ...words].join(" ");
 }
 
 function clipping(histogram, site, all) {
@@ -147,6 +151,11 @@ function outside({ low, high, counts }, site) {
     const inside = Math.max(0, Math.min(left + size, most) - Math.max(left, least));
     return number * Math.max(0, 1 - inside / size);
   }));
+}
+
+function tableWords({ members: { length } }) {
+  return length === 1 ? "The stroke is the one number of the table."
+    : `The strokes are the ${length} numbers of the table; each value goes to the nearest.`;
 }
 
 function gridWords(histogram, site) {

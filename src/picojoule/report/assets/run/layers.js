@@ -127,7 +127,7 @@ function siteColumns(kind) {
   return [
     { name: `${kind}_format`, shown: false, value: (row) => row[kind]?.format ?? "float32" },
     shown("bits", (row) => row[kind] === undefined ? "" : bitsOf(row[kind]), { leads: true }),
-    shown("range", of((site) => rounds(site) ? range(site) : ""), { value: last, saved: false }),
+    shown("range", of(range), { value: last, saved: false }),
     saved("exponent_low", (site) => Math.min(...site.exponents)),
     saved("exponent_high", (site) => Math.max(...site.exponents)),
     saved("signed", (site) => String(site.signed)),

@@ -73,9 +73,9 @@ function drawHeadline() {
   fill(byId("title"), several ? `${report.runs.length} runs side by side` : title);
   fill(byId("lede"), several ? "Energy and accuracy of quantised networks, each with its proof."
     : [size, strategy ? `${strategy} search` : "trained", where].join(" · "));
-  fill(byId("headline-title"), several ? [mark(state.run), `${title}, `] : "At ", pointName(point));
+  fill(byId("headline-title"), several ? [runMark(state.run), `${title}, `] : "At ", pointName(point));
   fill(slot("headline", "tiles"), tiles(point));
-  fill(slot("headline", "remarks"), remarkList(point.remarks));
+  fill(slot("headline", "remarks"), remarkList([...point.remarks, ...run().left_out]));
   fill(slot("headline", "facts"), factList(facts));
 }
 

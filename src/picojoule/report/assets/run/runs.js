@@ -6,7 +6,7 @@ function drawRuns() {
   fill(slot("bits", "pictures"), report.runs.map((each, index) => {
     const point = each.points[state.points[index]];
     return h("div", { "data-run": index },
-      h("h3", mark(index), each.name),
+      h("h3", runMark(index), each.name),
       h("p", { class: "says" }, `${pointName(point)}, ${energy(point.energy_pj)}`),
       pictured((width) => bitsPicture(point, width)));
   }));
@@ -24,7 +24,7 @@ function pointsTable(runs) {
     title: several ? "Runs and floors" : "Operating points and baselines",
     current: ({ point, index }) => isSelected({ point, run: index }),
     columns: [
-      ofRun("run", "run", ({ run }) => run.name, { kind: "wrap", node: ({ run, index }) => [mark(index), run.name] }),
+      ofRun("run", "run", ({ run }) => run.name, { kind: "wrap", node: ({ run, index }) => [runMark(index), run.name] }),
       { name: "keep", title: several ? "keep" : "point", kind: "text", text: labelOf, node: chooser("point") },
       { name: "floor", title: "floor", kind: "text", text: ({ point }) => floorWord(point) },
       number("energy_pj", "energy", ({ point }) => point.energy_pj, energy),
@@ -36,7 +36,7 @@ function pointsTable(runs) {
       { ...number("report_low", "95 %", ({ point }) => point.report.low), text: ({ point }) => interval(point.report) },
       { name: "report_high", shown: false, value: ({ point }) => point.report.high },
       number("report_kept", "kept", ({ point }) => point.report.kept, ratio),
-      alone({ name: "front", title: "on the front", kind: "text", text: ({ point }) => point.front ? "yes" : "" }),
+      alone({ name: "front", title: "best of these", kind: "text", text: ({ point }) => point.front ? "yes" : "" }),
       ofRun("strategy", "strategy", ({ run }) => run.strategy),
       ofRun("platform", "platform", ({ run }) => run.platform),
       ofRun("network", "network and data", ({ run }) => run.title, { kind: "wrap" }),
@@ -56,7 +56,7 @@ function drawFloors() {
     current: ({ point, index }) => isSelected({ point, run: index }),
     columns: [
       { name: "run", title: "run", kind: "wrap", shown: several, text: ({ run }) => run.name,
-        node: ({ run, index }) => [mark(index), run.name] },
+        node: ({ run, index }) => [runMark(index), run.name] },
       { name: "keep", title: "keep", kind: "text", text: labelOf, node: chooser("floor") },
       { name: "confidence", title: "floors", kind: "text", shown: several, text: ({ run }) => confidenceWord(run) },
       ...splitColumns("search", ({ holds }) => holds ? "holds" : "fails"),
