@@ -34,6 +34,7 @@ DEMO := lenet5 --checkpoint runs/demo/lenet5-seed0.safetensors --data mnist5k
 bench: $(VENV)/.demo runs/demo/lenet5-seed0.safetensors
 	$(BIN)/python benchmarks/fake_quantize.py
 	$(BIN)/python benchmarks/low_precision.py
+	$(BIN)/python benchmarks/kmeans.py
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/integers.py

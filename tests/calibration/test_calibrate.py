@@ -277,9 +277,12 @@ class TestCodebooks:
             rounded = gathered(weights.detach(), found.members, found.exponents[0])
             assert calibration.zeros(name, parse("lut4")) == float((rounded == 0).double().mean())
             assert bool((rounded == 0).any()) is (name == "left.weights")
-        inputs = model.stem(x).relu()
-        expected = float((inputs == 0).float().mean())
-        assert calibration.zeros("left.inputs", parse("lut16")) == pytest.approx(expected, abs=0.01)
+        inputs, found = (
+            model.stem(x).relu().detach(),
+            calibration.ranges(Plan.uniform(network, "lut4")).sites["left.inputs"],
+        )
+        expected = float((gathered(inputs, found.members, found.exponents[0]) == 0).double().mean())
+        assert calibration.zeros("left.inputs", parse("lut4")) == pytest.approx(expected, abs=2 / inputs.numel())
 
     def test_exponents_that_are_given_leave_codebooks_alone(self, x: Tensor) -> None:
         _, network = forked()

@@ -319,6 +319,7 @@ def fails(outputs, targets):
 """
 
 PLANS = {
+    "fitted": '{"picojoule": "plan", "version": 1, "formats": {"*": "lut16"}}',
     "unknown": '{"picojoule": "plan", "version": 1, "formats": {"fc9.weights": "fixed4"}}',
     "twice": '{"picojoule": "plan", "version": 1, "formats": {"*": "fixed4", "*": "fixed5"}}',
     "newer": '{"picojoule": "plan", "version": 2, "formats": {}}',
@@ -589,6 +590,10 @@ TAMPERED: list[tuple[Callable[[Path], object], str]] = [
     (
         edited(lambda d: d["points"][0]["ranges"]["sites"].pop("fc.weights")),
         "'run/result.json': the network has a site 'fc.weights', which 'ranges' of point '1' has not",
+    ),
+    (
+        edited(lambda d: d["points"][0]["plan"].update({"fc.weights": "lut4"})),
+        "'run/result.json': the ranges of 'fc.weights' in point '1' do not have the numbers of lut4",
     ),
     (
         edited(lambda d: d["points"][0].update(holds="yes")),

@@ -107,6 +107,22 @@ class TestEnergy:
         done = run("energy", model, "--data", data, "--plan", folder / "plan.json", "--json")
         assert json.loads(done.out)["energy"] == pj.load(folder).energy.to_table()
 
+    @pytest.mark.parametrize("platform", platforms())
+    @pytest.mark.parametrize("text", ["lut16", "lut4:fp16"])
+    def test_clusters_have_a_figure_or_are_refused_by_name(
+        self, run: Run, model: str, data: str, tmp_path: Path, text: str, platform: str
+    ) -> None:
+        """A plan names no numbers: calibration finds them."""
+        formats = {"*": text, "conv.inputs": "fixed8"}
+        (tmp_path / "lut.json").write_text(json.dumps({"picojoule": "plan", "version": 1, "formats": formats}))
+        done = run("energy", model, "--data", data, "--plan", "lut.json", "--platform", platform)
+        if platform == "horowitz45":
+            assert (done.code, done.err) == (0, "")
+            assert [line.split()[0] for line in done.out.splitlines()[1:3]] == ["conv", "fc"]
+        else:
+            told = f"platform '{platform}' has no figure for {text} (layer 'conv'); give that layer a format it has, "
+            assert done.refused().startswith(told)
+
     def test_a_platform_without_float32(self, run: Run, model: str, data: str, plan: Path, tmp_path: Path) -> None:
         done = run("energy", model, "--data", data, "--plan", plan, "--platform", "envision")
         assert "float32: no figure" in done.out.splitlines()
@@ -116,6 +132,20 @@ class TestEnergy:
 
 
 class TestReport:
+    def test_a_run_in_clusters_is_searched_and_shown_again(
+        self, run: Run, model: str, data: str, tmp_path: Path
+    ) -> None:
+        how = ("--formats", "lut", "--inputs", "fixed16", "--platform", "horowitz45", "--strategy", "uniform")
+        searched = run("search", model, "--data", data, "--keep", "0.5", "--out", tmp_path / "run", *how)
+        assert searched.code == 0
+        done = run("report", tmp_path / "run")
+        assert (done.code, done.err) == (0, "")
+        for layer in pj.load(tmp_path / "run").captured.layers:
+            line = next(line for line in done.out.splitlines() if line.startswith(layer.name))
+            assert re.search(r" fixed16 +\S+ +\S+ % lut\d+ +\d+ from -?[\d.]+ to [\d.]+ ", line)
+        document = json.loads(run("report", tmp_path / "run", "--json").out)
+        assert "--inputs fixed16" in document["runs"][0]["rerun"]["shell"]
+
     def test_it_shows_what_the_search_showed(self, run: Run, model: str, data: str, tmp_path: Path) -> None:
         searched = run("search", model, "--data", data, "--bits", "7:8", "--keep", "0.5", "--out", tmp_path / "run")
         page = tmp_path / "run" / "report.html"
@@ -235,6 +265,9 @@ class TestReference:
             ("fixed8", ":" * 65),
             ("e2m1/32:e8m0", "4 bits per element, 4.25 in storage, float arithmetic"),
             ("e2m1/32:e8m0", "elements: e2m1"),
+            ("lut16", "4 bits per element, codebook arithmetic"),
+            ("lut16", "values: up to 16 of fixed16, a table for each site, which calibration finds"),
+            ("lut256:fp16", "values: up to 256 of fp16, a table for each site, which calibration finds"),
         ],
     )  # fmt: skip
     def test_one_format(self, run: Run, name: str, line: str) -> None:
@@ -276,6 +309,15 @@ class TestReference:
         assert [each["format"] for each in document] == ["nf4/64", "fixed4", "e3m0"]
         assert [f"{each['tensors']['fc']:.4f}" for each in document] == lines[1][1:]
         assert [each["stored_bits"] for each in document] == [4.5, 4, 4]
+
+    def test_codebooks_are_ranked_by_the_clusters_of_each_tensor(self, run: Run, tmp_path: Path) -> None:
+        weights = {"fc": torch.randn(32, 64, generator=torch.Generator().manual_seed(0)), "two": torch.ones(9, 2)}
+        save_file(weights, tmp_path / "w.safetensors")
+        done = run("formats", "--compare", "lut16", "fixed4", "nf4", "--on", tmp_path / "w.safetensors")
+        assert (done.code, done.err) == (0, "")
+        lines = [line.split() for line in done.out.splitlines()]
+        assert lines[0][2:] == ["lut16", "nf4", "fixed4"]
+        assert lines[-1] == ["bits", "stored", f"{4 + 2 * 256 / (32 * 64 + 18):.4g}", "4", "4"]
 
     def test_platforms(self, run: Run) -> None:
         done = run("platforms")

@@ -1,4 +1,4 @@
-"""`train` through the command line: tables, documents, folders, and what a signal leaves."""
+"""`train` and `cluster` through the command line: tables, documents, folders, and what a signal leaves."""
 
 import json
 import subprocess
@@ -12,7 +12,9 @@ from tests.jobs import small
 
 import picojoule as pj
 from picojoule import units
+from picojoule.formats import Lut
 from picojoule.jobs.train import CHECKPOINT
+from picojoule.plan import compression
 
 Start = Callable[..., "subprocess.Popen[str]"]
 SHORT = ("--recipe", "short", "--epochs", "2")
@@ -106,3 +108,38 @@ def test_a_signal_leaves_what_the_same_command_goes_on_from(
     assert process.stderr is not None
     assert process.stderr.read().splitlines()[-1] == "picojoule: stopped; the same command goes on from here"
     assert [path.name for path in (tmp_path / "run").iterdir()] == [CHECKPOINT]
+
+
+class TestCluster:
+    def test_tables_have_the_figures_of_the_result(self, run: Run, model: str, both: str, tmp_path: Path) -> None:
+        command = ("cluster", model, "--data", both, "--keep", "0.95", "--confidence", "point", "--epochs", "4")
+        done = run(*command)
+        assert done.code == 0
+        (folder,) = (tmp_path / "runs").iterdir()
+        assert folder.name == "net-trained-clusters"
+        result = pj.load(folder)
+        lines = [" ".join(line.split()) for line in done.out.splitlines()]
+        at = next(place for place, line in enumerate(lines) if line.startswith("Clusters, and how many times smaller"))
+        ratio = f"{compression(result.captured, result.plan):.2f}"
+        assert lines[at + 4].split()[:2] == ["all", ratio]
+        formats = result.plan.formats["fc.weights"]
+        assert isinstance(formats, Lut)
+        assert lines[at + 3].split()[:2] == ["fc", str(formats.count)]
+        assert units.energy(result.energy.total_pj) in lines[at + 4]
+        assert run(*command, "--json").out == (folder / "result.json").read_text()
+        assert run(*command, "--seed", "1").code in (0, 3)
+        assert {path.name for path in (tmp_path / "runs").iterdir()} == {folder.name, f"{folder.name}-2"}
+
+    def test_the_command_on_the_page_makes_the_run_again(self, run: Run, model: str, both: str) -> None:
+        from picojoule.report.document import document
+
+        options = ("--keep", "0.9", "--activations", "--epochs", "1", "--seed", "3", "--confidence", "0.8")
+        code = run("cluster", model, "--data", both, *options, "--out", "run").code
+        shell = document({"again": pj.load("run")})["runs"][0]["rerun"]["shell"]
+        assert run(*shell.split()[1:]).code == code
+        assert pj.load("again").to_json() == pj.load("run").to_json()
+
+    def test_one_floor_at_a_time(self, run: Run, model: str, both: str) -> None:
+        done = run("cluster", model, "--data", both, "--keep", "0.9", "0.8")
+        assert done.code == 2
+        assert done.err.splitlines()[-1] == "Error: Got unexpected extra argument(s) (0.8)"

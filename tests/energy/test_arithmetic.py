@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from picojoule.energy import EnergyReport, Platform, energy
+from picojoule.energy import EnergyReport, Platform, energy, has_figure
 from picojoule.energy.report import LayerEnergy
 from picojoule.errors import PlatformError
 from picojoule.formats import families, parse
@@ -54,6 +54,14 @@ FIXED_16 = 0.1 + 0.00104167 * 16 + 0.00299479 * 256
         ("nf4", "nf4", FIXED_16),
         ("fixed8", "nf4/64", FIXED_16),
         ("nf4", "e4m3", float_pj(11)),  # the table then holds fp16
+        ("lut16", "lut16", FIXED_16),
+        ("fixed8", "lut2", FIXED_16),
+        ("nf4", "lut256", FIXED_16),
+        ("lut16:fp16", "lut16:fp16", float_pj(11)),
+        ("fixed8", "lut16:fp16", float_pj(11)),
+        ("fixed16", "lut16:fp16", float_pj(16)),
+        ("lut4:fp16", "e2m1", float_pj(11)),
+        ("float32", "lut16", 4.6),
     ],
 )
 def test_one_mac(inputs: str, weights: str, mac_pj: float) -> None:
@@ -71,6 +79,31 @@ def test_codebooks_move_their_bits_and_are_decoded_once_a_fetch() -> None:
     assert (found.weight_bits, found.input_bits) == (4, 2)
 
 
+def test_a_clustered_layer_by_hand() -> None:
+    """MACs of 16 bits; memories move indices of 2 and 8 bits; each fetch, shared by 8, looks one number up."""
+    memory = {bits: (0.1 + 0.00104167 * bits + 0.00299479 * bits**2) for bits in (2, 8, 16)}
+    platform = Platform.load("horowitz45")
+    found = layer("lut4", "lut256")
+    assert platform.mac_pj(16) == pytest.approx(memory[16])
+    assert found.compute_pj == pytest.approx(memory[16] * (MACS + 3 * OUTPUTS))
+    look_ups = LOOKUP_PJ * MACS / 8
+    assert found.weights_pj == pytest.approx(platform.main(8) * STORED + platform.local.curve(8) * MACS / 8 + look_ups)
+    assert found.activations_pj == pytest.approx(
+        2 * platform.main(2) * OUTPUTS + platform.local.curve(2) * MACS / 8 + look_ups
+    )
+    assert found.dram_pj == layer("fixed16", "fixed16").dram_pj  # the image is 8 bits whatever becomes of it
+    assert (found.weight_bits, found.input_bits, found.passes) == (8, 2, 1)
+
+
+def test_a_table_of_fp16_needs_figures_of_floats_too(make: SimpleNamespace) -> None:
+    platform = make.edited("horowitz45", drop=["float"])
+    assert has_figure(parse("lut16"), platform)
+    assert not has_figure(parse("lut16:fp16"), platform)
+    plan = Plan.uniform(NETWORK, "lut16:fp16")
+    with pytest.raises(PlatformError, match="has no figure for lut16:fp16 \\(layer '0'\\)"):
+        energy(NETWORK, plan, platform)
+
+
 def test_floats_move_what_they_store_as_fixed_point_of_their_bits_does() -> None:
     for number, fixed in (("e4m3", "fixed8"), ("e2m1/32:e8m0", "fixed4/32:e8m0"), ("fp16", "fixed16")):
         for part in ("weights_pj", "activations_pj", "dram_pj"):
@@ -79,7 +112,7 @@ def test_floats_move_what_they_store_as_fixed_point_of_their_bits_does() -> None
 
 def test_a_layer_that_reads_the_image_digit_by_digit_does_so_with_fixed_point_alone(make: SimpleNamespace) -> None:
     platform = make.edited("horowitz45", ("passes = false", "passes = true"))
-    for inputs, weights, passes in (("fixed8", "fixed4", 2), ("fixed8", "e2m1", 1), ("fixed8", "nf4", 1)):
+    for inputs, weights, passes in (("fixed8", "fixed4", 2), ("fixed8", "e2m1", 1), ("fixed8", "lut16", 1)):
         plan = Plan.parse({"*.inputs": inputs, "*.weights": weights}).expand(NETWORK)
         assert energy(NETWORK, plan, platform).layers["0"].passes == passes
 
@@ -90,6 +123,8 @@ def test_platforms_without_figures_say_so(name: str) -> None:
         ("fixed8", "e4m3", "e4m3"),
         ("nf4", "fixed8", "nf4"),
         ("e2m1/32:e8m0", "fixed4", "e2m1/32:e8m0"),
+        ("lut16", "fixed8", "lut16"),
+        ("fixed8", "lut16:fp16", "lut16:fp16"),
     ):
         with pytest.raises(PlatformError, match=f"^platform '{name}' has no figure for {named} \\(layer '0'\\)"):
             report(inputs, weights, name)

@@ -4,9 +4,10 @@ import pytest
 import torch
 from tests import needs
 from tests.export import engines
+from tests.integer import nets
 
 from picojoule.errors import InputError
-from picojoule.integer import Program
+from picojoule.integer import Program, lower
 from picojoule.integer.lowering.builder import Builder
 from picojoule.integer.types import Constant
 
@@ -63,6 +64,31 @@ def test_the_last_code_that_float32_holds(engine: str) -> None:
     assert program.by_name["fc"].type.high == 2**24
     x = torch.tensor([1, 2**11 - 1, 2**11, 2**12 - 2, 2**12 - 1, 2**12])[:, None]
     assert engines.mismatches(program, engine, x.float()) == 0
+
+
+@pytest.mark.parametrize("engine", [*engines.RUNTIMES, "qonnx"])
+@pytest.mark.parametrize("members", [[-7, 0, 1, 9], [-(2**15), 2**15 - 1], [3], [*range(-100, 156)], [1, 3, 4]])
+def test_an_input_in_a_codebook(members: list[int], engine: str) -> None:
+    """Midway between numbers, the last float before and the first behind, and what is infinite."""
+    needs.packages("onnx", "onnxruntime", "qonnx")
+    made = Builder()
+    how = {"low": members[0], "high": members[-1], "exponent": -9, "sign": False, "members": members}
+    image = made.emit("input", "input", (), shape=[1, 1], **how)
+    program = made.program(made.emit("sum", "add", (image, image)))
+    middles = (torch.tensor([*members, *members[:1]]) + torch.tensor([*members[1:], *members[-1:], 0])) * 2.0**-10
+    ends = torch.tensor([float("inf"), -float("inf")])
+    near = [middles, middles.nextafter(ends[:1]), middles.nextafter(ends[1:])]
+    x = torch.cat([*near, ends])[:, None, None]
+    assert engines.mismatches(program, engine, x[:: 1 + len(x) // 40] if engine == "qonnx" else x) == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_networks_of_codebooks(seed: int) -> None:
+    needs.packages("onnx", "onnxruntime", "qonnx")
+    program = lower(*nets.case(seed, ("lut2", "lut8", "e2m1", "fixed3"), weights=("fixed3",)))
+    x = engines.hard(program)
+    assert [engines.mismatches(program, each, x) for each in engines.RUNTIMES] == [0, 0]
+    assert engines.mismatches(program, "qonnx", x[::7]) == 0
 
 
 @pytest.mark.parametrize("seed", range(6))

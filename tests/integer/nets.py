@@ -199,6 +199,8 @@ NARROW = ("binary", *(f"fixed{bits}" for bits in range(1, 9)))
 CODED = ("e2m1", "e3m0", "e3m2", "e2m3", "float<2,1,bias=0>", "ternary", "fixed4", "e2m1/32:e8m0", "e3m0/2:e8m0",
          "fixed3/2:e8m0")  # fmt: skip
 """Formats of weights, most of which are stored as codes."""
+LOOKED_UP = ("lut2", "lut4", "lut16", "lut256", "e2m1", "e3m0", "e2m3", "ternary", "binary", "fixed4", "fixed7")
+"""Formats whose values, but for the last, are looked up."""
 ENDS: list[Callable[[Random, Tensor], Step]] = [flat, mean, mean_alone, adaptive, rows, lines]
 
 

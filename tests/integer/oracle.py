@@ -15,7 +15,7 @@ import torch
 from tests.formats import oracle as formats
 
 from picojoule.calibration import Range, Ranges
-from picojoule.formats import Binary, Block, Fixed, Format
+from picojoule.formats import Binary, Block, Fixed, Format, Lut
 from picojoule.network import Network, Node, Ref
 from picojoule.plan import Plan
 
@@ -61,6 +61,10 @@ def rounded(values: Array, format: Format, range: Range) -> Array:
                     break
                 result[place] = _block(block, format)
         return result
+    if isinstance(format, Lut):
+        every = np.vectorize(lambda value: nearest(value, range), otypes=[object])
+        result[...] = every(values)
+        return result
     for at in np.ndindex(values.shape):
         exponent = range.exponents[at[0] if len(range.exponents) > 1 else 0]
         result[at] = _rounded(values[at], format, exponent, range.signed)
@@ -75,6 +79,15 @@ def _rounded(value: Fraction, format: Format, exponent: int, signed: bool) -> Fr
     step = Fraction(2) ** (exponent - format.bits + signed)
     low, high = (-(2 ** (format.bits - 1)), 2 ** (format.bits - 1) - 1) if signed else (0, 2**format.bits - 1)
     return step * min(max(round(value / step), low), high)  # Python rounds half to even
+
+
+def nearest(value: Fraction, range: Range) -> Fraction:
+    """The nearest number of a codebook; of two the one an even number of them away from zero, else the greater."""
+    members = [Fraction(each) * Fraction(2) ** range.exponents[0] for each in range.members]
+    least = min(abs(each - value) for each in members)
+    *others, last = [at for at, each in enumerate(members) if abs(each - value) == least]
+    even = [at for at in (*others, last) if 0 in members and (at - members.index(Fraction(0))) % 2 == 0]
+    return members[even[0] if others and even else last]
 
 
 def _block(values: Array, format: Block) -> list[Fraction]:

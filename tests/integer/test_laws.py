@@ -11,7 +11,6 @@ from torch.nn import functional as F  # noqa: N812 (its customary name)
 from picojoule.errors import FileError
 from picojoule.integer.coding import Coding
 from picojoule.integer.laws import LAWS, type_of
-from picojoule.integer.laws.elements import MOST_LOOKED_UP
 from picojoule.integer.laws.layers import largest_sum
 from picojoule.integer.program import operation
 from picojoule.integer.types import LARGEST, Constant, Type
@@ -198,8 +197,8 @@ class TestTables:
         [
             ([-4, -4, 0], [0] * 5, {}, "has thresholds that do not rise"),
             ([3, 2, 0], [0] * 5, {}, "has thresholds that do not rise"),
-            ([-5, 2, 0], [0] * 5, {}, "looks up codes from -4 to 9, or has thresholds beyond"),
-            ([0, 2, 10], [0] * 5, {}, "looks up codes from -4 to 9, or has thresholds beyond"),
+            ([-5, 2, 0], [0] * 5, {}, "looks up codes from -4 to 9, and has thresholds beyond"),
+            ([0, 2, 10], [0] * 5, {}, "looks up codes from -4 to 9, and has thresholds beyond"),
             ([0, 2, 1], [0] * 4, {}, "has 3 thresholds and 4 codes for 3 steps"),
             ([0, 2], [0] * 4, {}, "has 2 thresholds and 4 codes for 3 steps"),
             ([0, 2, 1], [0] * 5, {"steps": [3, 0]}, "has 0 where a whole number from 1 to"),
@@ -221,10 +220,44 @@ class TestTables:
             self.type(thresholds, codes, **changes)
         assert str(caught.value).startswith(f"here: {told}")
 
-    def test_of_too_many_codes(self) -> None:
-        assert self.type([0, 1, 2], [0] * 5, Type((3,), 0, MOST_LOOKED_UP - 1, (0,))).shape == (3,)
-        with pytest.raises(FileError, match="here: looks up codes from 0 to 16777216"):
-            self.type([0, 1, 2], [0] * 5, Type((3,), 0, MOST_LOOKED_UP, (0,)))
+    def test_rows_are_told_apart_in_53_bits(self) -> None:
+        """Laid end to end; one row may have any codes there are."""
+        assert self.type([0, 1, 2], [0] * 5, Type((3,), 0, LARGEST // 2 - 1, (0,))).shape == (3,)
+        with pytest.raises(FileError, match="here: has 2 rows for codes from 0 to 4503599627370496: end to end they"):
+            self.type([0, 1, 2], [0] * 5, Type((3,), 0, LARGEST // 2, (0,)))
+        assert self.type([0], [1, 2], Type((3,), 0, LARGEST, (0,)), rows=[0], steps=[1]).shape == (3,)
+
+
+class TestInputs:
+    """Of a codebook: an input that has some codes and not others."""
+
+    def type(self, low: int, high: int, members: object, sign: bool = False) -> Type:
+        args = {"shape": [3], "low": low, "high": high, "exponent": -4, "sign": sign, "members": members}
+        return type_of("input", args, [], [], "here")
+
+    def test_its_ends_are_those_of_its_members(self) -> None:
+        assert self.type(-(2**15), 2**15 - 1, [-(2**15), 0, 2**15 - 1]) == Type((3,), -(2**15), 2**15 - 1, (-4,))
+        assert self.type(7, 7, [7]) == Type((3,), 7, 7, (-4,))
+
+    @pytest.mark.parametrize(
+        ("low", "high", "members", "sign", "told"),
+        [
+            (0, 256, [*range(257)], False, "has 257 members; give up to 256 of at most 16 bits, from 0 to 256"),
+            (-1, 2**15, [-1, 2**15], False, "has 2 members; give up to 256 of at most 16 bits, from -1 to 32768"),
+            (0, 3, [], False, "has 0 members"),
+            (0, 3, [0, 2], False, "has 2 members; give up to 256 of at most 16 bits, from 0 to 3, and none with signs"),
+            (0, 3, [1, 3], False, "has 2 members"),
+            (-1, 1, [-1, 1], True, "has 2 members"),
+            (0, 3, [0, 2, 2, 3], False, "has members that do not rise"),
+            (0, 3, [0, 4], False, "has 4 where a whole number from 0 to 3 is expected"),
+            (0, 3, [0, 1.5, 3], False, "has 1.5 where a whole number"),
+            (0, 3, 3, False, "key 'members' is 3, expected a list"),
+        ],
+    )
+    def test_refusals(self, low: int, high: int, members: object, sign: bool, told: str) -> None:
+        with pytest.raises(FileError) as caught:
+            self.type(low, high, members, sign)
+        assert str(caught.value).startswith(f"here: {told}")
 
 
 @pytest.mark.parametrize(

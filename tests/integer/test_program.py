@@ -288,6 +288,24 @@ class TestCodes:
         expected = [own.low, own.high, 0, 2, own.low, own.high, 0, 0]
         assert codes == [min(max(each, own.low), own.high) for each in expected]
 
+    def test_of_a_codebook(self) -> None:
+        """The nearest; halfway the one an even number of members away from zero; in the type that samples have."""
+        made = Builder()
+        how = {"shape": [6], "low": -7, "high": 9, "exponent": -2, "sign": False, "members": [-7, 0, 1, 9]}
+        found = made.program(made.emit("input", "input", (), **how))
+        assert found.members == (-7, 0, 1, 9)
+        x = torch.tensor([[-float("inf"), -3.5, -3.51, 0.5, 5.0, 99.0]]) / 4
+        assert found.encode(x).tolist() == [[-7, 0, -7, 0, 9, 9]]
+        assert found.encode(x.double() + 2.0**-50).tolist() == [[-7, 0, -7, 1, 9, 9]]
+        again = Program.from_bytes(found.to_bytes(), "p")
+        assert (again.operations, again.members) == (found.operations, found.members)
+
+    def test_of_a_codebook_of_one_number(self) -> None:
+        made = Builder()
+        how = {"shape": [2], "low": 5, "high": 5, "exponent": 0, "sign": False, "members": [5]}
+        found = made.program(made.emit("input", "input", (), **how))
+        assert found.encode(torch.tensor([[-3.0, 8.0]])).tolist() == [[5, 5]]
+
     def test_of_nan_and_other_shapes(self) -> None:
         with pytest.raises(InputError, match=r"^the samples have NaN, which has no code$"):
             program().encode(torch.full((1, *nets.SHAPE), float("nan")))

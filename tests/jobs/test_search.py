@@ -214,12 +214,22 @@ class TestResult:
     @pytest.mark.parametrize(
         ("formats", "message"),
         [
-            ("fixed,posit", "family of formats 'posit' is not known; choose one of fixed, float, nf"),
-            ("flaot", "family of formats 'flaot' is not known; choose one of fixed, float, nf; nearest is float"),
-            ("fixed,", "family of formats '' is not known; choose one of fixed, float, nf"),
+            ("fixed,posit", "family of formats 'posit' is not known; choose of fixed, float, nf, lut, or a format"),
+            (
+                "flaot",
+                "family of formats 'flaot' is not known; choose of fixed, float, nf, lut, or a format; nearest is "
+                "float",
+            ),
+            ("fixed,", "family of formats '' is not known; choose of fixed, float, nf, lut, or a format"),
+            (
+                "float32",
+                "family of formats 'float32' is not known; choose of fixed, float, nf, lut, or a format; "
+                "nearest is float",
+            ),
+            ("lut4,fixed,lut4", "family of formats 'lut4' is given twice; give it once"),
             ("fixed,nf,fixed", "family of formats 'fixed' is given twice; give it once"),
-            ("", "formats '' cannot be searched; give families such as fixed,float,nf"),
-            (None, "formats None cannot be searched; give families such as fixed,float,nf"),
+            ("", "formats '' cannot be searched; give families such as fixed,float,nf,lut"),
+            (None, "formats None cannot be searched; give families such as fixed,float,nf,lut"),
             (
                 "float,nf",
                 "formats 'float' are left out: platform 'moons2017' has no figure for them; formats 'nf' are left out: "
@@ -230,6 +240,60 @@ class TestResult:
     def test_families_that_are_refused(self, formats: Any, message: str) -> None:
         with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
             search(formats=formats)
+
+    @pytest.mark.parametrize(
+        ("inputs", "message"),
+        [
+            ("", "inputs '' cannot be searched; give families such as fixed,float,nf,lut"),
+            ("nope", "family of formats 'nope' is not known; choose of fixed, float, nf, lut, or a format"),
+            ("fixed8,fixed8", "family of formats 'fixed8' is given twice; give it once"),
+            (
+                "lut",
+                "formats 'lut' are left out: platform 'moons2017' has no figure for them; give fixed with them",
+            ),
+        ],
+    )
+    def test_inputs_that_are_refused(self, inputs: str, message: str) -> None:
+        with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+            search(inputs=inputs)
+
+    @pytest.mark.parametrize("strategy", ["descent", "greedy", "uniform"])
+    def test_sites_choose_clusters(self, strategy: str, tmp_path: Path) -> None:
+        """Beside fixed point and alone, and a result keeps the numbers that calibration found."""
+        how: dict[str, Any] = {"strategy": strategy, "platform": "horowitz45", "confidence": "point"}
+        both = search(formats="fixed,lut", **how)
+        found = search(formats="lut", out=tmp_path, **how)
+        assert {format.family for format in found.plan.formats.values()} == {"codebook"}
+        for site, format in found.plan.formats.items():
+            assert 0 < len(found.ranges.sites[site].members) <= 2**format.bits
+        assert found.point.holds
+        assert found.energy.total_pj < found.baselines["fixed16"].energy.total_pj
+        if strategy != "greedy":
+            assert both.energy.total_pj <= found.energy.total_pj
+        loaded = Result.load(tmp_path)
+        assert loaded == found
+        x = small.digits().held_out.x[:50]
+        with torch.no_grad():
+            assert torch.equal(loaded.network(x), found.network(x))
+        again = search(formats="lut", out=tmp_path, **how)
+        assert again == found
+
+    @pytest.mark.parametrize("strategy", ["descent", "greedy", "uniform"])
+    def test_inputs_may_have_formats_of_their_own(self, strategy: str) -> None:
+        how: dict[str, Any] = {"strategy": strategy, "platform": "horowitz45", "confidence": "point", "bits": (2, 16)}
+        found = search(formats="lut", inputs="fixed16", **how)
+        kinds = {site.name: site.kind for site in small.network().sites.values()}
+        for site, format in found.plan.formats.items():
+            assert format.family == "codebook" if kinds[site] == "weights" else str(format) == "fixed16"
+        assert found.settings["inputs"] == "fixed16"
+        assert found.point.holds
+        tried = {str(trial.format) for decision in found.log for trial in decision.trials}
+        assert any(text.startswith("lut") for text in tried)
+
+    def test_formats_that_stand_in_a_family_too_are_tried_once(self) -> None:
+        found = search(strategy="uniform", formats="fixed,fixed4,fixed3", keep=0.5)
+        told = [trial.format.bits for trial in found.log[0].trials]
+        assert told == sorted(set(told), reverse=True)
 
     @pytest.mark.parametrize("strategy", ["descent", "greedy"])
     def test_sites_choose_among_families(self, strategy: str) -> None:

@@ -184,6 +184,49 @@ class TestFrom:
         assert point.holds == result.floor(point.keep).holds(point.searched)
 
 
+@pytest.fixture(scope="module")
+def clustered() -> Result:
+    """Two numbers for each layer's weights, which is too few as they are."""
+    way: dict[str, Any] = {"strategy": "uniform", "formats": "lut2", "inputs": "fixed16", "platform": "horowitz45"}
+    return pj.search(small.trained(), small.digits(), keep=0.3, **way)
+
+
+class TestFromCodebooks:
+    @pytest.mark.parametrize("recipe", ["clusters", "finetune"])
+    def test_numbers_win_accuracy_back_and_weights_stay_in_their_clusters(self, clustered: Result, recipe: str) -> None:
+        result = train(None, small.digits(), start=clustered, recipe=recipe, epochs=4, platform="horowitz45")
+        assert result.plan == clustered.plan
+        assert result.point.search.value > clustered.point.search.value + 0.05
+        was = clustered.network.state_dict()  # what is captured are the weights that the search began with
+        for layer in result.captured.layers:
+            site = layer.weights
+            assert len(result.ranges.sites[site].members) == 2
+            tensor = result.captured.sites[site].tensor
+            old, new = was[tensor], result.captured.tensors[tensor]
+            members = clustered.ranges.sites[site].members
+            above = old > 2.0 ** clustered.ranges.sites[site].exponents[0] * sum(members) / 2
+            assert float(new[above].min()) == float(new[above].max()) > float(new[~above].max())
+
+    def test_on_from_its_checkpoint(self, clustered: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def again(folder: Path) -> Result:
+            return train(None, small.digits(), start=clustered, recipe="clusters", epochs=3, out=folder,
+                         platform="horowitz45")  # fmt: skip
+
+        with monkeypatch.context() as patched:
+            save, saved = Checkpoint.save, list[int]()
+
+            def stops(checkpoint: Checkpoint, path: Path) -> None:
+                save(checkpoint, path)
+                saved.append(checkpoint.epochs)
+                if len(saved) == 2:
+                    raise KeyboardInterrupt
+
+            patched.setattr(Checkpoint, "save", stops)
+            with pytest.raises(KeyboardInterrupt):
+                again(tmp_path / "run")
+        assert again(tmp_path / "run").to_json() == again(tmp_path / "whole").to_json()
+
+
 class TestSurvival:
     def kill(self, number: int, by: signal.Signals) -> Callable[[], None]:
         """Train in this process, which gets a signal just before the checkpoint after that epoch."""
@@ -255,7 +298,7 @@ class TestRefusals:
             ({"epochs": 0}, "epochs 0 cannot be trained for; give a whole number of at least 1"),
             (
                 {"recipe": "slow"},
-                "recipe 'slow' is not known; choose one of finetune, modern, published, short, sweep, or ",
+                "recipe 'slow' is not known; choose one of clusters, finetune, modern, published, short, sweep, or ",
             ),
             ({"activation": "gelu"}, "activation 'gelu' is not known; choose one of relu, hardtanh"),
             ({"model": None}, "there is nothing to train; give a model, or a run to start from"),

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from picojoule.errors import InputError
 from picojoule.network import Network, capture
-from picojoule.plan import Limits, Plan, ram_bytes, weight_bytes
+from picojoule.plan import Limits, Plan, compression, ram_bytes, weight_bytes
 
 TEXTS = ["binary", "fixed1", "fixed2", "fixed3", "fixed5", "fixed8", "fixed16"]
 
@@ -221,6 +221,26 @@ class TestLimits:
         assert Limits(ram_bytes=1).refusal(network, one) == ram + end
         assert Limits(7, 1).refusal(network, one) == f"{weights}; {ram}{end}"
         assert Limits(7, 2).refusal(network, one) == weights + end
+
+
+class TestCompression:
+    def test_of_a_layer_its_table_counts(self) -> None:
+        _, network = forked()  # of 27, 81, 9 and 192 weights
+        formats = plan(network, left_weights="lut4")
+        assert compression(network, formats, "left") == 32 * 81 / (2 * 81 + 4 * 16)
+        assert compression(network, formats, "stem") == 4
+
+    def test_over_all_biases_count_on_both_sides(self) -> None:
+        network = of(Chain, 8)  # 8 to 4, 4 to 2, 2 to 9
+        weights, biases = 32 + 8 + 18, 4 + 2 + 9
+        assert compression(network, Plan.uniform(network, "float32")) == 1
+        found = compression(network, Plan.uniform(network, "lut2"))
+        assert found == 32 * (weights + biases) / (weights + 3 * 2 * 16 + 32 * biases)
+
+    def test_weights_that_two_layers_share_count_once(self) -> None:
+        formats = Plan.uniform(twice(), "lut2")  # 16 weights, 4 biases
+        assert compression(twice(), formats) == 32 * (16 + 4) / (16 + 2 * 16 + 32 * 4)
+        assert compression(twice(), formats, "fc") == compression(twice(), formats, "fc@2")
 
 
 def test_blocks_take_their_scales_with_them() -> None:

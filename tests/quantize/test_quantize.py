@@ -365,6 +365,21 @@ class TestRefusals:
         message = f"the ranges of 'left.weights' have {count} exponents; the site has 3 channels"
         self.refused(network, plan, sites, message)
 
+    @pytest.mark.parametrize(
+        ("members", "signed"),
+        [((), True), ((0.0, 0.1), True), ((-0.5, 0.5), False), (tuple(k / 8 for k in range(5)), True)],
+    )
+    def test_a_codebook_without_numbers_that_it_can_have(self, members: tuple[float, ...], signed: bool) -> None:
+        model, network = forked()
+        plan = Plan.parse({"*": "fixed8", "left.weights": "lut4"}).expand(network)
+        found = calibrate(model, samples(), plan)
+        sites = {**found.sites, "left.weights": Range((0,), signed, (), members)}
+        told = "the ranges of 'left.weights' do not have the numbers of lut4; calibrate this network again"
+        with pytest.raises(PlanError, match=f"^{told}$"):
+            quantize(model, plan, replace(found, sites=sites))
+        with pytest.raises(PlanError, match=f"^{told}$"):
+            quantize(model, plan, calibrate(model, samples(), "fixed8"))
+
     def test_inputs_have_one_exponent(self) -> None:
         network, plan, sites = self.fitting()
         sites["left.inputs"] = Range((0, 0, 0), True)
@@ -501,3 +516,29 @@ class TestBlocksOfRows:
         assert torch.equal(rounded, parse("e2m1/4:e8m0").quantize(leaf.detach().flatten(0, 1)).view_as(leaf))
         rounded.sum().backward()
         assert torch.equal(leaf.grad, torch.ones_like(leaf))
+
+
+@pytest.mark.parametrize("signed", ["auto", "always"])
+@pytest.mark.parametrize("text", ["lut2", "lut16", "lut256", "lut8:fp16"])
+def test_a_codebook_gives_the_numbers_of_its_table(text: str, signed: str) -> None:
+    """In float64 the very numbers of a forward written by hand, each value the nearest of the table by distances."""
+    model, _ = forked()
+    plan, x = Plan.parse({"*": text, "right.weights": "fixed4"}), samples().double()
+    ranges = calibrate(model, samples(), plan.expand(capture(model, samples()[:1])), signed=signed)
+    quantized = quantize(model, plan, ranges).double()
+
+    def gathered(site: str, x: Tensor) -> Tensor:
+        found = ranges.sites[site]
+        if not found.members:
+            return by_oracle(plan.expand(capture(model, samples()[:1])), ranges)(site, x)
+        table = torch.tensor(found.members, dtype=torch.float64) * 2.0 ** found.exponents[0]
+        return table[(x.detach().double()[..., None] - table).abs().argmin(-1)]
+
+    with torch.no_grad():
+        assert torch.equal(quantized(x), by_hand(model, x, gathered))
+    state = io.BytesIO()
+    torch.save(quantized.state_dict(), state)
+    again = quantize(model, plan, ranges).double()
+    again.load_state_dict(torch.load(io.BytesIO(state.getvalue()), weights_only=True))
+    with torch.no_grad():
+        assert torch.equal(again(x), quantized(x))

@@ -1,7 +1,6 @@
 """Steps of which weights are whole numbers: of the format where it has one, else of the weights that there are."""
 
 from fractions import Fraction
-from math import log2
 
 import pytest
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from picojoule.calibration import Range
 from picojoule.formats import parse
-from picojoule.quantize import Choice, Steps, steps_of
+from picojoule.quantize import Choice, Steps, steps_of, value_steps
 
 
 def of(text: str, weights: Tensor, *exponents: int, signed: bool = True) -> Steps:
@@ -33,6 +32,16 @@ def test_a_format_of_few_bits_has_a_step_of_its_own(text: str, last: int, bits: 
 
 def test_of_ranges_that_are_never_negative() -> None:
     assert of("fixed4", torch.ones(1, 1), signed=False) == Steps((-4,), 4)
+
+
+@pytest.mark.parametrize(("text", "members", "expected"), [
+    ("lut4", (-0.75, 0.0, 0.5), Steps((1,), 3)), ("lut4", (-1.0, 3 / 2**15), Steps((-12,), 16)),
+    ("lut4", (0.0,), Steps((3,), 0)), ("fixed8", (), Steps((-4,), 8)), ("e4m3", (), Steps((-6,), 19)),
+])  # fmt: skip
+def test_of_values_the_numbers_that_they_may_have_decide(
+    text: str, members: tuple[float, ...], expected: Steps
+) -> None:
+    assert value_steps(Choice(parse(text).with_members(members), Range((3,), signed=True))) == expected
 
 
 class TestWhereTheWeightsDecide:
@@ -83,7 +92,9 @@ def test_they_are_whole_and_the_coarsest(text: str, seed: int) -> None:
     rows = [[Fraction(each) for each in row] for row in choice.quantize(weights.double()).tolist()]
     whole = [[each / power for each in row] for row, power in zip(rows, powers, strict=True)]
     assert all(each.denominator == 1 for row in whole for each in row)
-    widest = max(max(abs(each.numerator) for each in row) for row in whole)
-    assert found.bits == int(log2(widest)) + 2
+    numbers = [each.numerator for row in whole for each in row]
+    assert found.bits == next(
+        bits for bits in range(1, 99) if all(-(2 ** (bits - 1)) <= n < 2 ** (bits - 1) for n in numbers)
+    )
     if found.fit:
         assert any(each.numerator % 2 for row in whole for each in row) or found.bits == 16

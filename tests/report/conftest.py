@@ -118,6 +118,21 @@ def families() -> pj.Result:
 
 
 @pytest.fixture(scope="session")
+def clustered() -> pj.Result:
+    """Weights and inputs in clusters of 16, two of which are decided beside fixed point."""
+    return pj.search(
+        small.trained(),
+        small.few(300),
+        keep=0.5,
+        strategy="uniform",
+        formats="lut16",
+        inputs="lut16,fixed4",
+        platform="horowitz45",
+        about=ABOUT,
+    )
+
+
+@pytest.fixture(scope="session")
 def coloured(families: pj.Result) -> dict[str, Any]:
     """The document of one run of several families."""
     return document({"runs/families": families})

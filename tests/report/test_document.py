@@ -304,3 +304,15 @@ def test_a_mixed_plan_is_no_uniform_one(descent: pj.Result) -> None:
     layer = run["points"][0]["layers"][0]
     assert layer["weights"]["range"] == "its blocks' own"
     assert layer["inputs"]["range"].startswith("±448·2^")
+
+
+def test_a_codebooks_numbers_are_the_sites(clustered: pj.Result) -> None:
+    told = document({"here": clustered})
+    assert told["formats"]["lut16"]["signed"] is None
+    assert told["formats"]["lut16"]["limits"] == {"signed": None, "unsigned": None}
+    for point, made in zip(told["runs"][0]["points"], (*clustered.points, *clustered.baselines.values()), strict=True):
+        for site in (layer[kind] for layer in point["layers"] for kind in ("inputs", "weights")):
+            found = made.ranges.sites[site["site"]]
+            scaled = [member * 2.0 ** found.exponents[0] for member in found.members]
+            assert site["members"] == (scaled if site["format"] == "lut16" else None)
+            assert bool(scaled) is (site["format"] == "lut16")

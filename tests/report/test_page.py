@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,41 @@ def test_blocks_and_small_floats_are_drawn(reader: Reader, descent: pj.Result) -
     for box in (blocks, floats):
         assert box.locator(".outside").count() == 0
     assert (blocks.locator(".member").count(), blocks.locator(".bound").count()) == (0, 0)
+
+
+def test_a_codebooks_numbers_are_drawn_over_its_values(reader: Reader, clustered: pj.Result) -> None:
+    drawn = document({"here": clustered})
+    opened = reader.open(drawn)
+    layer = drawn["runs"][0]["points"][0]["layers"][0]
+    assert layer["weights"]["format"] == "lut16"
+    opened.locator("#layer-choice").select_option(layer["layer"])
+    box = opened.locator(f"[data-site='{layer['weights']['site']}'].histogram")
+    places = box.locator(".member").evaluate_all("all => all.map((one) => Number(one.getAttribute('x1')))")
+    members = layer["weights"]["members"]
+    steps = [(right - left) / (after - before) for (left, right), (before, after) in
+             zip(pairwise(places), pairwise(members), strict=True)]  # fmt: skip
+    assert len(places) == 16
+    assert steps == pytest.approx([steps[0]] * 15)
+    for kind in (".outside", ".bound", ".beyond"):
+        assert box.locator(kind).count() == 0
+    told = opened.locator("#values").inner_text()
+    assert "The strokes are the 16 numbers of the table; each value goes to the nearest." in told
+    assert f"weights: lut16, {layer['weights']['range'].replace('-', '−')}" in told
+    assert table(opened, "layer")[0][6] == layer["weights"]["range"].replace("-", "−")
+
+
+def test_what_was_decided_of_the_weights_is_not_told_of_inputs(reader: Reader, clustered: pj.Result) -> None:
+    """Inputs may have formats of their own: here they have more, and stand for both."""
+    drawn = document({"here": clustered})
+    point = drawn["runs"][0]["points"][0]
+    (decision,) = point["log"]
+    opened = reader.open(drawn)
+    told = opened.locator("#values").inner_text()
+    inputs, weights = (point["layers"][0][kind] for kind in ("inputs", "weights"))
+    assert decision["format"] == inputs["format"] == "fixed4"
+    assert weights["format"] == "lut16"
+    assert f"Why {inputs['site']} has fixed4" in told
+    assert f"Why {weights['site']}" not in told
 
 
 def test_a_wide_range_and_values_beyond_a_narrow_one_are_told(reader: Reader, one: dict[str, Any]) -> None:

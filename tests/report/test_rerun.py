@@ -48,3 +48,11 @@ def test_facts_are_texts() -> None:
     assert told["samples"] == "calibration 5, search 6, report 7"
     assert told["ranges"] == "channel, observer mse, signed always"
     assert "checkpoint" not in told
+
+
+def test_formats_of_inputs_are_told_where_they_were_given() -> None:
+    given = {**SETTINGS, "formats": "lut", "inputs": "fixed16,fixed8"}
+    assert "--formats lut --inputs fixed16,fixed8 " in (rerun.shell(given, "x") or "")
+    assert "formats='lut', inputs='fixed16,fixed8', " in rerun.python(given, "x")
+    assert ["of inputs", "fixed16,fixed8"] in rerun.facts(given)
+    assert "of inputs" not in dict(map(tuple, rerun.facts(SETTINGS)))

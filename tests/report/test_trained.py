@@ -11,6 +11,7 @@ from picojoule.jobs.train import train
 from picojoule.report import rerun, trained
 from picojoule.report.document import document
 from picojoule.search import Result
+from picojoule.training import Recipe
 
 SETTINGS: dict[str, Any] = {
     "job": "train", "model": "lenet5", "data": "mnist5k", "bits": 4, "activation": "relu", "recipe": "short",
@@ -45,6 +46,35 @@ def test_commands() -> None:
         "out='out', start='runs/one')"
     )
     assert rerun.shell({**SETTINGS, "model": None}, "out") is None
+
+
+CLUSTERED: dict[str, Any] = {
+    "job": "cluster", "model": "lenet5", "data": "mnist5k", "checkpoint": "w.safetensors", "keep": [0.98],
+    "activations": True, "confidence": None, "recipe": "clusters", "recipe_toml": Recipe.load("clusters").text,
+    "epochs": 3, "seed": 1, "device": "cpu", "bits": [1, 16], "platform": "horowitz45", "strategy": "descent",
+    "retrained": [{"holds": True}, {"holds": False}, 3],
+}  # fmt: skip
+
+
+def test_a_clustering_is_told_and_asked_for_again() -> None:
+    told = "retrained by the recipe clusters, 3 epochs: 2 plans, and the floor held at 1"
+    assert trained.retold(CLUSTERED) == f"\n{told}"
+    facts = dict(rerun.facts(CLUSTERED))
+    assert (facts["clusters"], facts["strategy"]) == (told, "descent")
+    assert rerun.shell(CLUSTERED, "out") == (
+        "picojoule cluster lenet5 --data mnist5k --checkpoint w.safetensors --keep 0.98 --activations "
+        "--confidence point --recipe clusters --epochs 3 --seed 1 --device cpu --platform horowitz45.toml --out out"
+    )
+    assert rerun.python({**CLUSTERED, "activations": False, "confidence": 0.9}, "out") == (
+        "pj.cluster(model, data, keep=0.98, activations=False, confidence=0.9, recipe='clusters', epochs=3, seed=1, "
+        "device='cpu', platform='horowitz45.toml', out='out')"
+    )
+
+
+@pytest.mark.parametrize("odd", [{"retrained": 3}, {"retrained": None}, {"keep": "x"}, {"epochs": []}])
+def test_settings_of_a_clustering_may_be_anything(odd: dict[str, Any]) -> None:
+    assert rerun.shell({**CLUSTERED, **odd}, "out") is not None
+    assert trained.retold({**CLUSTERED, **odd}).startswith("\nretrained by")
 
 
 @pytest.mark.parametrize(

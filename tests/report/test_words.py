@@ -200,6 +200,17 @@ def test_a_range_reaches_as_far_as_its_numbers(format: str, exponents: list[int]
     assert words.span(Range(tuple(exponents), signed), pj.format(format)) == text
 
 
+def test_of_a_codebook_the_numbers_are_counted_and_their_ends_told(clustered: pj.Result) -> None:
+    book = Range((-1,), True, (), (-1.0, 0.0, 0.125, 0.6412353515625))
+    assert words.span(book, pj.format("lut4")) == words.span(book, pj.format("lut256")) == "4 from -0.5 to 0.321"
+    assert words.span(Range((3,), False, (), (0.5,)), pj.format("lut2")) == "1 from 4 to 4"
+    site = clustered.captured.layers[0].weights
+    tensor = clustered.captured.tensors[clustered.captured.sites[site].tensor]
+    count, _, low, _, high = words.span(clustered.ranges.sites[site], pj.format("lut16")).split()
+    assert count == "16"
+    assert float(tensor.min()) <= float(low) < float(high) <= float(tensor.max())
+
+
 def test_families_that_could_not_be_tried_are_named(greedy: pj.Result, families: pj.Result) -> None:
     assert words.left_out(greedy) == words.left_out(families) == []
     moons = greedy.settings["platform_toml"]
@@ -208,5 +219,11 @@ def test_families_that_could_not_be_tried_are_named(greedy: pj.Result, families:
     assert words.left_out(asked) == [f"formats '{name}' were left out: {why}" for name in ("float", "nf")]
     few = replace(families, settings={**families.settings, "bits": [5, 8]})
     assert words.left_out(few) == ["formats 'nf' were left out: none has 5 to 8 bits"]
+    named = {**families.settings, "platform_toml": moons, "formats": "fixed,lut4", "inputs": "lut,fixed8"}
+    told = [f"formats '{name}' were left out: {why}" for name in ("lut4", "lut")]
+    assert words.left_out(replace(families, settings=named)) == told
+    for stranger in ("posit", "fixed99", 7, "lut3"):
+        given = {**families.settings, "formats": stranger, "inputs": stranger}
+        assert words.left_out(replace(families, settings=given)) == []
     strange = {"platform_toml": "?", "formats": 7, "bits": [1, 8]}
     assert words.left_out(replace(families, settings=strange)) == []

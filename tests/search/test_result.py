@@ -182,6 +182,7 @@ def table_of(folder: Path) -> dict[str, Any]:
         (("points", 0, "log", 0, "more"), 1, "unknown key 'more'"),
         (("points", 0, "log", 0), 7, "expected a table, found int"),
         (("points", 0, "ranges", "sites", "conv.weights", "exponents"), [1, 2], "do not fit its channels"),
+        (("points", 0, "plan", "conv.weights"), "lut4", "the ranges of 'conv.weights' in point '0.99' do not have the"),
         (("baselines", 0, "keep"), 0.5, "key 'keep' of point 'fixed16' does not fit; baselines have none"),
         (("baselines", 2, "search", "correct"), 0, "the point 'float32' is right on no sample"),
         (("points", 1, "label"), "0.99", "key 'points' has two points of the same label"),

@@ -160,6 +160,25 @@ def test_what_is_harmless_is_not_measured_at_more_bits() -> None:
     assert heard == [True, True, heard[2], False, False] * 2
 
 
+def test_of_codebooks_what_is_harmless_is_not_measured_either() -> None:
+    """From there on twice the numbers divide the noise by four; and no other exponent is tried."""
+    random = torch.Generator().manual_seed(1)
+    x, weights = torch.rand(200, 40, generator=random) * 2 - 1, torch.randn(3, 40, generator=random)
+    x = x[margins(x @ weights.T, (x @ weights.T).argmax(1)) > 1.5]
+    calibration, heard = calibrated(linear(weights), x), list[bool]()
+    texts = ["lut256", "fixed8", "lut64", "lut16", "lut2"]
+    memo = Memo(Journal(), "c", heard=heard.append)
+    chosen, found = measure(calibration, x, ladders(calibration, *texts), memo=memo)
+    assert not any(format.fitted for _, format in chosen)
+    lost = {text: 1 - float(found.kept(found.noise["0.weights", parse(text)])) for text in texts}
+    assert lost["lut2"] > HARMLESS > lost["lut64"]
+    quarter = found.noise["0.weights", parse("lut64")] / 4.0**2
+    np.testing.assert_allclose(found.noise["0.weights", parse("lut256")], quarter)
+    alone = measure(calibration, x, {"0.weights": (parse("lut2"),)})[1]
+    np.testing.assert_array_equal(found.noise["0.weights", parse("lut2")], alone.noise["0.weights", parse("lut2")])
+    assert False in heard
+
+
 def test_of_other_families_all_is_measured() -> None:
     """More bits need not disturb less there; what is harmless in one family says nothing of another."""
     x = X[margins(X @ WEIGHTS.T, (X @ WEIGHTS.T).argmax(1)) > 0.4]

@@ -113,6 +113,36 @@ def test_uniform_takes_the_format_of_least_energy_that_holds(
         assert last.decision == decision("*", found, *((text, rights[text]) for text in tried.split()))
 
 
+def test_uniform_is_told_by_the_operands_that_have_more_formats() -> None:
+    made = mixed({})
+    ladders = {site: ladder if site.endswith("weights") else ladder[:1] for site, ladder in made.ladders.items()}
+    asked: list[str] = []
+
+    class Told(Evaluator):
+        def tally(self, plan: Plan) -> Tally:
+            asked.append(str(plan.formats["a.weights"]))
+            return right(95 if len(asked) < 3 else 10)
+
+    apart = replace(made, ladders=ladders, evaluator=Told(), cost=lambda plan: float(len(asked)))
+    *_, last = Uniform().steps(apart, floor(90))
+    assert last.decision is not None
+    assert [str(trial.format) for trial in last.decision.trials] == asked
+    assert str(last.decision.format) == str(last.plan.formats["b.weights"])
+    assert len(set(asked)) > 2
+    assert {str(last.plan.formats[site]) for site in SITES if site.endswith("inputs")} == {
+        str(made.ladders[SITES[0]][0])
+    }
+
+
+def test_a_ladder_has_each_format_once() -> None:
+    """Where binary is asked for beside fixed1, which it stands for on a signed range."""
+    found = ladders_of({"a": True, "b": False}, map(parse, ("fixed2", "fixed1", "binary")))
+    assert {site: tuple(map(str, ladder)) for site, ladder in found.items()} == {
+        "a": ("fixed2", "binary"),
+        "b": ("fixed2", "fixed1", "binary"),
+    }
+
+
 def test_uniform_puts_all_formats_on_one_path_by_energy() -> None:
     plans = Uniform().path(mixed({}))
     expected = ["e4m3", "fixed4", "fixed3", "e2m1", "fixed2", "nf4"]

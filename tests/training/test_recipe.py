@@ -62,7 +62,8 @@ def test_strict(old: str, new: str, said: str, tmp_path: Path, monkeypatch: pyte
 
 
 def test_unknown() -> None:
-    told = "recipe 'fast' is not known; choose one of finetune, modern, published, short, sweep, or give a .toml file"
+    known = "clusters, finetune, modern, published, short, sweep"
+    told = f"recipe 'fast' is not known; choose one of {known}, or give a .toml file"
     with pytest.raises(InputError, match=f"^{re.escape(told)}$"):
         Recipe.load("fast")
 

@@ -17,6 +17,7 @@ from picojoule.network import capture
 from picojoule.plan import Plan
 from picojoule.quantize import quantize
 from picojoule.training import Trainable, trainable, whole_biases
+from picojoule.training.shared import Shared
 
 BITS = (1, 2, 3, 4, 8, 16, 32)
 KINDS = (nets.Residual, nets.Chain)
@@ -180,6 +181,53 @@ def test_a_network_with_shared_weights_trains_on_from_its_plan() -> None:
     assert not torch.equal(module.deployed().network.tensors["fc.weight"], network.tensors["fc.weight"])
 
 
+class TestCodebooks:
+    def module(self, kind: type[nn.Module], text: str, inputs: str = "fixed8", prepare: str = "bias") -> Trainable:
+        network = capture(nets.made(kind), nets.train().x[:1])
+        plan = Plan.parse({"*.weights": text, "*.inputs": inputs}).expand(network)
+        return Trainable(network, plan, calibrate(network, nets.train().x, plan, prepare=prepare))
+
+    @pytest.mark.parametrize("kind", [*KINDS, nets.Shared])
+    @pytest.mark.parametrize(("text", "inputs"), [("lut2", "fixed8"), ("lut16:fp16", "fixed16"), ("lut8", "lut16")])
+    def test_are_deployed_to_the_bit(self, kind: type[nn.Module], text: str, inputs: str) -> None:
+        module, x = self.module(kind, text, inputs), nets.train().x
+        for _ in range(2):
+            with torch.no_grad():
+                assert torch.equal(quantize(*module.eval().deployed())(x), module(x))
+            nets.trained(module, 10, 0.01)
+
+    def test_learn_while_memberships_stay(self) -> None:
+        module, y = self.module(nets.Residual, "lut4"), nets.train().y
+        before = {site: tap.indices.clone() for site, tap in module.body.named_modules() if isinstance(tap, Shared)}
+        with torch.no_grad():
+            first = float(nn.functional.cross_entropy(module(nets.train().x), y))
+        nets.trained(module, 60, 0.02)
+        with torch.no_grad():
+            assert float(nn.functional.cross_entropy(module(nets.train().x), y)) < first - 0.1
+        after = {site: tap.indices for site, tap in module.body.named_modules() if isinstance(tap, Shared)}
+        assert len(before) == 4
+        assert all(torch.equal(after[site], before[site]) for site in before)
+
+    def test_train_on_from_what_was_deployed_as_if_nothing_had_been(self) -> None:
+        module = nets.trained(self.module(nets.Residual, "lut8"), 5, 0.01)
+        assert isinstance(module, Trainable)
+        once = module.deployed()
+        twice = Trainable(*once)
+        assert twice.deployed().ranges == once.ranges
+        assert twice.deployed().network == once.network
+
+    def test_of_a_layer_that_is_constant(self) -> None:
+        made = nets.made(nets.Chain)
+        with torch.no_grad():
+            made.get_parameter("hidden.weight").fill_(0.25)
+        network = capture(made, nets.train().x[:1])
+        plan = Plan.parse({"*.weights": "lut4", "*.inputs": "fixed8"}).expand(network)
+        module = nets.trained(Trainable(network, plan, calibrate(network, nets.train().x, plan)), 5, 0.01)
+        assert isinstance(module, Trainable)
+        (trained,) = module.deployed().network.tensors["hidden.weight"].unique().tolist()
+        assert trained != 0.25
+
+
 class TestRefusals:
     def test_shared_weights(self) -> None:
         with pytest.raises(InputError, match="layer 'fc' is used 2 times"):
@@ -197,6 +245,12 @@ class TestRefusals:
     def test_plan(self) -> None:
         with pytest.raises(PlanError, match=r"plan key 'conv9\.weights' matches no site"):
             trainable(nets.made(nets.Chain), nets.train().x, plan=Plan.parse({"conv9.weights": "fixed4"}))
+
+    def test_codebooks_before_there_is_anything_to_fit_them_to(self) -> None:
+        with pytest.raises(
+            InputError, match=r"^site 'conv\.weights' has lut4, whose numbers come from trained values; tr"
+        ):
+            trainable(nets.made(nets.Chain), nets.train().x, plan=Plan.parse({"*.weights": "lut4"}))
 
     def test_nothing_to_train(self) -> None:
         with pytest.raises(InputError, match="no convolution or linear layer that can be trained"):

@@ -8,9 +8,9 @@ from picojoule.integer.lowering.builder import Builder
 from picojoule.verify.inputs import BEYOND, adversarial
 
 
-def image(low: int, high: int, sign: bool = False) -> Program:
-    made = Builder()
-    return made.program(made.emit("input", "input", (), shape=[2, 5], low=low, high=high, exponent=-2, sign=sign))
+def image(low: int, high: int, sign: bool = False, **more: object) -> Program:
+    made, how = Builder(), {"low": low, "high": high, "sign": sign, **more}
+    return made.program(made.emit("input", "input", (), shape=[2, 5], exponent=-2, **how))
 
 
 @pytest.mark.parametrize(("low", "high", "sign"), [(-8, 7, False), (0, 1, False), (-1, 1, True), (0, 65535, False)])
@@ -27,6 +27,16 @@ def test_kinds(low: int, high: int, sign: bool) -> None:
     assert float(beyond.min()) < low - span
     assert float(beyond.max()) > high + span
     assert float(beyond.abs().max()) <= max(-low, high) + BEYOND * span
+
+
+def test_of_a_codebook() -> None:
+    """Codes are members, and ties lie midway between two of them; the last has none above."""
+    kinds = {
+        kind: {*(x * 4).unique().tolist()} for kind, x in adversarial(image(-7, 9, members=[-7, 0, 1, 9]), 50).items()
+    }
+    assert kinds["codes at random"] == {-7, 0, 1, 9}
+    assert kinds["ties"] == {-3.5, 0.5, 5, 9}
+    assert kinds["extremes at random"] == {-7, 9}
 
 
 def test_the_seed_decides() -> None:

@@ -40,11 +40,14 @@ def with_engine(monkeypatch: pytest.MonkeyPatch, make: Callable[[Program], made.
     monkeypatch.setattr(import_module("picojoule.verify.verify"), "engines", engines)
 
 
-@pytest.mark.parametrize(("seed", "weights"), [(0, ()), (4, ()), (7, ()), (1, nets.CODED), (9, nets.CODED)])
-def test_every_engine_agrees(seed: int, weights: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("seed", "formats", "weights"), [
+    (0, NARROW, ()), (4, NARROW, ()), (7, NARROW, ()), (1, NARROW, nets.CODED), (9, NARROW, nets.CODED),
+    (0, nets.LOOKED_UP, ()), (5, nets.LOOKED_UP, ()),
+])  # fmt: skip
+def test_every_engine_agrees(seed: int, formats: tuple[str, ...], weights: tuple[str, ...]) -> None:
     needs.packages("onnx", "onnxruntime", "qonnx")
     needs.programs("cc", "arm-none-eabi-gcc", "qemu-system-arm")
-    case = nets.case(seed, NARROW, weights=weights)
+    case = nets.case(seed, formats, weights=weights)
     samples = torch.randn(7, *nets.SHAPE, generator=torch.Generator().manual_seed(seed))
     heard: list[str] = []
     proof = verify(*case, samples, random=6, slow=2, seed=seed, heard=heard.append)

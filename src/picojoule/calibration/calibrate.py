@@ -156,7 +156,7 @@ class Calibration:
             inputs = kept.inputs if self.settings.corrects and format.rounds else None
             shifts = () if inputs is None else shift(kept.values, self._rounded(*key), inputs)
             members = self._codebook(site, format).members if format.fitted else ()
-            self._ranges[key] = Range(exponents, self.signed(site), shifts, members)
+            self._ranges[key] = Range(exponents, self._signed(site, format), shifts, members)
         return self._ranges[key]
 
     def _rounded(self, site: str, format: Format, exponents: tuple[int, ...]) -> Tensor:
@@ -164,13 +164,17 @@ class Calibration:
         if format.fitted:
             format = format.with_members(self._codebook(site, format).members)
         by_row = torch.tensor(exponents, dtype=torch.int32)
-        return self.statistics[site].rounded(format, by_row, self.signed(site))
+        return self.statistics[site].rounded(format, by_row, self._signed(site, format))
+
+    def _signed(self, site: str, format: Format) -> bool:
+        """The same at a format: a table of weights is signed whatever they are, as integer programs store it."""
+        return self.signed(site) or (format.fitted and self.network.sites[site].kind == "weights")
 
     def _codebook(self, site: str, format: Format) -> Codebook:
         """A site's numbers, whatever the granularity and the observer: it has one table, and k-means fits it."""
         assert isinstance(format, Lut)
         if (site, format) not in self._codebooks:
-            self._codebooks[site, format] = codebook(self.statistics[site].values, format, self.signed(site))
+            self._codebooks[site, format] = codebook(self.statistics[site].values, format, self._signed(site, format))
         return self._codebooks[site, format]
 
     def _shared(self, exponents: Mapping[str, tuple[int, ...]], plan: Plan) -> dict[str, tuple[int, ...]]:

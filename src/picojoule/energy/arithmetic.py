@@ -1,9 +1,9 @@
 """The arithmetic that a layer needs by the families of its operands, how it runs, and what one MAC of it costs.
 
 Of two families the wider decides: fixed point, codebooks, floats, float32. A codebook's operand is decoded by a table
-of 16-bit numbers: fixed point of 16 bits, or fp16 where it meets floats. A fixed-point operand that meets floats is one
-with a significand of all its bits; the wider significand decides. What multiplying by the scales of blocks costs, once
-for a block of MACs, is not counted.
+of 16-bit numbers: fixed point of 16 bits, or for `nf`, where it meets floats, fp16. A fixed-point operand that meets
+floats is one with a significand of all its bits; the wider significand decides. What multiplying by the scales of
+blocks costs, once for a block of MACs, is not counted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from picojoule.network import Layer
 
 ENTRY_BITS, ENTRY_SIGNIFICAND_BITS = 16, 11
-"""What a codebook's table holds; the latter where it meets floats."""
+"""What a codebook's table holds; the latter where it meets floats, unless calibration made it of fixed point."""
 
 
 class Arithmetic(NamedTuple):
@@ -86,6 +86,8 @@ def _datapath_bits(number: Format) -> int:
 
 
 def _significand_bits(number: Format) -> int:
+    if isinstance(number, Lut) and number.entry == "fixed16":
+        return ENTRY_BITS
     return ENTRY_SIGNIFICAND_BITS if number.family == "codebook" else number.significand_bits
 
 

@@ -118,7 +118,8 @@ class Block(Format):
     def quantize(self, x: Tensor, exponent: int | Tensor = 0, signed: bool = True, out: Tensor | None = None) -> Tensor:
         out = torch.empty_like(x) if out is None else out
         if x.dtype not in (torch.float32, torch.float64):
-            return out.copy_(self.quantize(x.float(), exponent, signed))
+            most = torch.finfo(x.dtype).max
+            return out.copy_(self.quantize(x.float().clamp(-most, most), exponent, signed).clamp(-most, most))
         if x.numel() == 0:
             return out
         runs, target = (x, out) if x.dim() > 1 else (x.reshape(1, -1), out.reshape(1, -1))

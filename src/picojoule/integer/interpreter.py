@@ -94,7 +94,7 @@ def _step(program: Program, operation: Operation, arithmetic: Arithmetic) -> _St
     if operation.kind == "requantise" and reads[0].divisor != 1:
         dtype = torch.float64  # a quotient is rounded before it is rounded to a code, and must not become a tie by that
     if operation.kind == "table":
-        dtype = _holds((reads[0].high - reads[0].low + 1) * len(operation.args["steps"]) + largest)
+        dtype = _holds((reads[0].high - reads[0].low + 1) * (len(operation.args["steps"]) - 1) + largest)
     stored = [program.constants[f"{operation.name}.{part}"] for part in PARTS.get(operation.kind, ())]
     constants = tuple(each.values.to(dtype) for each in stored)
     other = (datapath if arithmetic == "datapath" else wide).layer

@@ -21,6 +21,8 @@ from torch import Tensor
 from picojoule import files
 from picojoule.errors import FileError, InputError
 from picojoule.files import Fields
+from picojoule.formats import Lut
+from picojoule.integer.coding import MOST_ENTRIES
 from picojoule.integer.constants import constant_of, packed
 from picojoule.integer.laws import LAWS, LAYERS, PARTS, type_of
 from picojoule.integer.laws.layers import largest_sum
@@ -80,6 +82,11 @@ class Program:
         return self.operations[0]
 
     @property
+    def members(self) -> tuple[int, ...]:
+        """All codes of an input in a codebook, ascending; none are named where there is each from low to high."""
+        return tuple(self.input.args.get("members", ()))
+
+    @property
     def output_type(self) -> Type:
         """The type of what comes out."""
         return self.by_name[self.output].type
@@ -90,7 +97,8 @@ class Program:
         return sum(each.packed_bytes for name, each in self.constants.items() if name.endswith(".weights"))
 
     def encode(self, x: Tensor) -> Tensor:
-        """The codes of samples x [n, ...] in floating point, int64: rounded half to even, saturated; of signs, -1 or 1.
+        """The codes of samples x [n, ...] in floating point, int64: rounded half to even, saturated; of signs, -1 or 1;
+        of a codebook the nearest member, as formats round to it.
 
         Raises:
             InputError: samples of another shape, or with NaN.
@@ -102,7 +110,10 @@ class Program:
             raise InputError("the samples have NaN, which has no code")
         if self.input.args["sign"]:
             return torch.where(x >= 0, 1, -1)
-        return (x.double() * 2.0 ** -own.exponents[0]).round_().clamp_(own.low, own.high).long()
+        scaled = x.double() * 2.0 ** -own.exponents[0]
+        if self.members:
+            return Lut(MOST_ENTRIES, members=self.members).quantize(scaled).long()
+        return scaled.round_().clamp_(own.low, own.high).long()
 
     def decode(self, codes: Tensor) -> Tensor:
         """What codes of the output stand for, float64."""

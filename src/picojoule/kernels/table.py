@@ -4,7 +4,7 @@ A table knows the first value that goes to each member, in the type of the value
 table is made; rounding is comparisons alone, no distance is computed and nothing is rounded twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -56,6 +56,17 @@ class Table:
         return self._kept[scale, dtype]
 
 
+def middles(members: Sequence[float]) -> Iterator[tuple[Fraction, bool]]:
+    """What lies midway between each two neighbours, and whether it goes to the lower.
+
+    >>> [*middles([-1.0, 0.0, 1.0])]
+    [(Fraction(-1, 2), False), (Fraction(1, 2), True)]
+    """
+    zero = members.index(0) if 0 in members else None
+    for place, (one, other) in enumerate(pairwise(members)):
+        yield (Fraction(one) + Fraction(other)) / 2, zero is not None and (place - zero) % 2 == 0
+
+
 def round_to_table(x: Tensor, table: Table, scale: float | Tensor = 1.0, out: Tensor | None = None) -> Tensor:
     """The nearest member of the table times the scale, element by element; the gradient passes straight through between
     the table's ends.
@@ -100,11 +111,9 @@ def plain(x: Tensor, members: Tensor, firsts: Tensor, out: Tensor | None = None)
 
 def _firsts(members: Sequence[float], kind: type[np.floating[Any]]) -> list[float]:
     """From which value of a kind on each member is the nearest; the least is from -inf on."""
-    firsts, zero = [-np.inf], members.index(0) if 0 in members else None
-    for place, (one, other) in enumerate(pairwise(members)):
-        middle = (Fraction(one) + Fraction(other)) / 2
+    firsts = [-np.inf]
+    for middle, goes_down in middles(members):
         near = kind(float(middle))
-        lower_is_even = zero is not None and (place - zero) % 2 == 0
-        later = Fraction(float(near)) < middle or (Fraction(float(near)) == middle and lower_is_even)
+        later = Fraction(float(near)) < middle or (Fraction(float(near)) == middle and goes_down)
         firsts.append(float(np.nextafter(near, kind(np.inf)) if later else near))
     return firsts

@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
+from math import prod
 
 from picojoule.errors import InputError
 from picojoule.network import Network, Site
@@ -32,10 +33,11 @@ def compression(network: Network, plan: Plan, layer: str | None = None) -> float
     >>> round(compression(network, Plan.uniform(network, "lut4")), 2)
     12.34
     """
-    of = {each.weights: each for each in network.layers if layer in (None, each.name)}
-    biases = 32 * sum(each.bias_count for each in of.values()) if layer is None else 0
-    before = 32 * sum(each.weight_count for each in of.values()) + biases
-    return before / (sum(plan.formats[site].size_bits(network.shape(site)) for site in of) + biases)
+    layers = network.layers if layer is None else (network.layer(layer),)
+    shapes = {each.weights: network.shape(each.weights) for each in layers}
+    biases = 32 * sum(each.bias_count for each in layers) if layer is None else 0
+    before = 32 * sum(map(prod, shapes.values())) + biases
+    return before / (sum(plan.formats[site].size_bits(shape) for site, shape in shapes.items()) + biases)
 
 
 def ram_bytes(network: Network, plan: Plan) -> int:

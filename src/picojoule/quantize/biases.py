@@ -18,7 +18,7 @@ from picojoule.network import Layer, Network, Node, Ref, ops
 from picojoule.network.fold import free
 from picojoule.plan import Plan
 from picojoule.quantize.choice import Choice, choices, shifted_biases
-from picojoule.quantize.steps import steps_of
+from picojoule.quantize.steps import steps_of, value_steps
 
 _MONOTONE = ops.VIEW | {"max_pool1d", "max_pool2d", "hardtanh"}
 """Operations that give the same whether a sign is taken before or after them."""
@@ -74,11 +74,10 @@ def layers_by_node(network: Network) -> dict[str, Layer]:
 def _sum_steps(network: Network, chosen: Mapping[str, Choice], layer: Layer) -> Tensor | None:
     """The step in which a layer's sums go, one or one for each channel; None where weights or inputs have none."""
     weights, inputs = chosen[layer.weights], chosen[layer.inputs]
-    if not (weights.format.rounds and inputs.format.rounds):
+    if not (weights.format.rounds and inputs.format.rounds) or inputs.format.with_scales:
         return None
-    found = steps_of(weights, network.tensors[network.sites[layer.weights].tensor])
-    step = _step(inputs.format, inputs.range.signed) * 2.0 ** inputs.range.exponents[0]
-    return step * _power(found.exponents) if found.fit and step else None
+    found, read = steps_of(weights, network.tensors[network.sites[layer.weights].tensor]), value_steps(inputs)
+    return _power(found.exponents) * 2.0 ** read.exponents[0] if found.fit and read.fit else None
 
 
 def accumulator_steps(network: Network, plan: Plan, ranges: Ranges) -> dict[str, float | None]:

@@ -1,4 +1,4 @@
-"""The steps of which a layer's weights are whole numbers: powers of two, one for a layer or one for each channel.
+"""The steps of which weights and values are whole numbers: powers of two, one for a layer or one for each channel.
 
 A format whose members are whole numbers of one step, of at most 16 bits, has that step whatever the weights are. Of
 others, as `e4m3` or blocks with scales, the weights that there are decide.
@@ -50,9 +50,15 @@ def steps_of(choice: Choice, weights: Tensor) -> Steps:
         return Steps(range.exponents, 1)
     common = torch.maximum(last[there].min(), (top[there] - MOST_BITS + 1).max())
     steps = torch.where(there, torch.minimum(last, common), common)
-    bits = int((top - steps)[there].max()) + 1
+    whole = rows * (-steps).double().exp2()[:, None]
+    bits = _bits(min(int(whole.min()), -1), int(whole.max()))
     exponents = (steps + torch.tensor(range.exponents)).tolist()
     return Steps(tuple(exponents[: 1 if len({*exponents}) == 1 else None]), bits)
+
+
+def value_steps(choice: Choice) -> Steps:
+    """The step of whatever numbers a site of values may have, by a format that rounds, without scales by block."""
+    return steps_of(choice, choice.format.grid(choice.range.signed)[None] * 2.0 ** choice.range.exponents[0])
 
 
 def _places(rows: Tensor) -> tuple[Tensor, Tensor]:

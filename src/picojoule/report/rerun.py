@@ -51,6 +51,7 @@ def _searched(settings: Mapping[str, Any]) -> dict[str, Any]:
         "bits": ":".join(map(str, _list(settings.get("bits")))),
         "formats": settings.get("formats"),
         "of inputs": settings.get("inputs"),
+        "clusters": trained.retold(settings).strip(),
     }
 
 

@@ -60,7 +60,7 @@ def retold(settings: Mapping[str, Any]) -> str:
     kept = sum(each.get("holds") is True for each in plans)
     return (
         f"\nretrained by the recipe {settings.get('recipe')}, {settings.get('epochs')} epochs: "
-        f"{len(plans)} plans, of which {kept} hold the floor"
+        f"{len(plans)} plans, and the floor held at {kept}"
     )
 
 

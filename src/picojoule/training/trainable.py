@@ -98,7 +98,8 @@ def trainable(
     norm of its own; the image's range is found from x. Dropout is left out. The model is left as it is.
 
     Raises:
-        InputError: the model cannot be captured, layers share weights, or bits, plan or activation do not fit.
+        InputError: the model cannot be captured, layers share weights, or bits, plan or activation do not fit; the plan
+            has codebooks, which are fitted to what is trained already.
     """
     network = topology.with_biases(capture(model, x[:1]))
     if not network.layers:

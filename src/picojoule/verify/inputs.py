@@ -19,7 +19,7 @@ def adversarial(program: Program, count: int, seed: int = 0) -> Mapping[str, Ten
     own = program.input.type
     random = torch.Generator().manual_seed(seed)
     step, shape = 2.0 ** own.exponents[0], (count, *own.shape)
-    codes = torch.randint(own.low, own.high + 1, shape, generator=random)
+    codes, ties = _codes(program, shape, random)
     span = own.high - own.low + 1
     ends = torch.stack([torch.full(own.shape, float(own.low)), torch.full(own.shape, float(own.high)),
                         torch.zeros(own.shape), _alternating(own.shape, own.low, own.high)])  # fmt: skip
@@ -29,9 +29,20 @@ def adversarial(program: Program, count: int, seed: int = 0) -> Mapping[str, Ten
         "ends": (ends * step).float(),
         "extremes at random": (extremes * step).float(),
         "codes at random": (codes * step).float(),
-        "ties": ((codes + 0.5) * step).float(),
+        "ties": (ties * step).float(),
         "beyond the range": (beyond * step).float(),
     }
+
+
+def _codes(program: Program, shape: tuple[int, ...], random: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Codes at random, and what lies halfway between each and the next."""
+    own, members = program.input.type, torch.tensor(program.members)
+    if not len(members):
+        codes = torch.randint(own.low, own.high + 1, shape, generator=random)
+        return codes, codes + 0.5
+    places = torch.randint(len(members), shape, generator=random)
+    codes = members[places]
+    return codes, (codes + members[(places + 1).clamp(max=len(members) - 1)]) / 2
 
 
 def _alternating(shape: tuple[int, ...], low: int, high: int) -> Tensor:

@@ -44,3 +44,8 @@ def test_values_that_are_no_numbers_are_refused() -> None:
         kmeans.codebook(torch.tensor([1.0, torch.inf]), Lut(4), signed=True)
     with pytest.raises(DataError, match="there are no values to cluster"):
         kmeans.codebook(torch.ones(0), Lut(4), signed=True)
+
+
+def test_sparse_weights_keep_more_than_zeros() -> None:
+    x = torch.cat([torch.zeros(6), torch.tensor([-1.0, 1.0, -1.0, 1.0])])
+    assert kmeans.codebook(x, Lut(2), signed=True).members in ((-1.0, 0.0), (0.0, 1 - 2**-15))

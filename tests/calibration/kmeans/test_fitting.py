@@ -166,3 +166,32 @@ def test_unknown_starts_and_no_clusters_are_refused() -> None:
         kmeans.fit(torch.ones(3), 2, "random")
     with pytest.raises(InputError, match="0 clusters cannot be made"):
         kmeans.fit(torch.ones(3), 0)
+
+
+@pytest.mark.parametrize(
+    ("values", "clusters", "centroids"),
+    [
+        ([1e6, 1e6, 1e6 + 0.125, 1e6 + 0.25, 1e6 + 0.25, 1e6 + 0.25], 2, [1e6 + 0.125 / 3, 1e6 + 0.25]),
+        ([3e38, 3e38, 3e38, -3e38, 2e38, 1e38, -1e38, 0.0], 2, [-4e38 / 3, 2.4e38]),
+        ([1e-40, 2e-40, 5e-40, 9e-40], 2, [8e-40 / 3, 9e-40]),
+    ],
+)
+def test_values_few_ulps_apart_and_at_the_ends_of_float32(
+    values: list[float], clusters: int, centroids: list[float]
+) -> None:
+    assert kmeans.fit(torch.tensor(values), clusters).tolist() == pytest.approx(centroids, rel=1e-6)
+
+
+def test_squares_beyond_float64_are_none() -> None:
+    values = torch.tensor([1.0, 2.0, 5.0, 9.0], dtype=torch.float64)
+    for scale in (2.0**-700, 2.0**700):
+        assert kmeans.fit(values * scale, 2).tolist() == (kmeans.fit(values, 2) * scale).tolist()
+
+
+def test_zero_is_held_and_the_others_are_means_beside_it() -> None:
+    x = torch.cat([torch.zeros(6), torch.tensor([-1.0, 1.0, -1.0, 1.0, 0.1])])
+    found = kmeans.fit(x, 2, zero=True)
+    assert 0.0 in found.tolist()
+    assert kmeans.inertia(x, found) < float(x.square().sum()) / 1.5
+    free = kmeans.fit(x, 3).tolist()
+    assert kmeans.fit(x, 3, zero=True).tolist() == pytest.approx([free[0], 0.0, free[2]], abs=1e-6)

@@ -26,10 +26,13 @@ CODED = {"coded": 0, "blocks of 3": 3, "blocks of 8": 8}
 class Hand(Builder):
     """A program written down; weights are random, half of them at the ends of what their bits hold."""
 
-    def __init__(self, shape: Sequence[int], low: int = -128, high: int = 127, sign: bool = False) -> None:
+    def __init__(
+        self, shape: Sequence[int], low: int = -128, high: int = 127, sign: bool = False, members: Sequence[int] = ()
+    ) -> None:
         super().__init__()
         self.random = torch.Generator().manual_seed(len(shape) * 97 + high % 89)
-        self.x = self.emit("input", "input", (), shape=[*shape], low=low, high=high, exponent=0, sign=sign)
+        how = {"low": low, "high": high, "sign": sign} | ({"members": [*members]} if members else {})
+        self.x = self.emit("input", "input", (), shape=[*shape], exponent=0, **how)
 
     def weights(self, shape: Sequence[int], bits: int, form: str) -> Constant:
         if form in CODED:

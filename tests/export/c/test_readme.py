@@ -45,6 +45,14 @@ def test_signs_are_no_multiples() -> None:
     assert "rounded half to even" not in text
 
 
+def test_numbers_of_a_codebook_are_listed_in_the_header() -> None:
+    made = Hand((1, 2, 2), -9, 900, members=(-9, 0, 2, 900))
+    files = rendered(made.program(made.conv(made.x, 2, (2, 2))))
+    told = "For a value x give whichever code of the list in `network.h` is nearest to x * 2^0."
+    assert told in files["README.md"].decode()
+    assert "without 0 the\n   greater:\n   -9, 0, 2, 900\n   Output: 2 codes" in files["network.h"].decode()
+
+
 def test_it_says_what_it_takes() -> None:
     program = image((3, 4, 4))
     text, found = readme(program), figures(program)

@@ -86,7 +86,8 @@ class Line:
         return -1 if value < 0 else 1
 
     def look_up(self, value: int, line: dict[str, Any]) -> int:
-        assert -(2**31) <= value < 2**31
+        most = 1 << (line["width"] - 1)
+        assert all(-most <= each < most for each in (value, *self.tables[line["thresholds"]]))
         first, count, code = (self.number(line[key]) for key in ("first", "count", "first_code"))
         return int(
             self.tables[line["codes"]][
@@ -226,11 +227,19 @@ def test_refusals() -> None:
     wide = schedule(made.program(made.round(sum, -(2**50), 2**50, exponent=-60)))
     with pytest.raises(InputError, match=r"^'round' rounds quotients of more than 62 bits; rescale its inputs$"):
         check(wide, 0, Random(0))
+
+
+@pytest.mark.parametrize(("least", "most", "width"), [
+    (2**31 - 6, 2**31 - 1, 32), (-(2**31), 5, 32), (2**31 - 5, 2**31, 64), (-(2**31) - 1, 0, 64), (2**33, 2**34, 64),
+])  # fmt: skip
+def test_thresholds_are_as_wide_as_what_is_looked_up(least: int, most: int, width: int) -> None:
     made = Hand((4,))
-    far = made.emit("far", "requantise", (made.x,), low=2**33, high=2**33 + 5, exponent=-30)
-    stored = Constant(torch.tensor([2**33 + 1]), 40, "signed"), Constant(torch.tensor([1, 2]), 9, "signed")
-    looked = schedule(
-        made.program(made.emit("curve", "table", (far,), *stored, steps=[1], rows=[0], axis=0, exponent=0))
-    )
-    with pytest.raises(InputError, match=r"^'curve' looks up codes of 35 bits; C has at most 32$"):
-        check(looked, 0, Random(0))
+    far = made.emit("far", "requantise", (made.x,), low=least, high=most, exponent=-30)
+    stored = Constant(torch.tensor([least + 1, most]), 40, "signed"), Constant(torch.tensor([1, 2, 5]), 9, "signed")
+    its = schedule(made.program(made.emit("curve", "table", (far,), *stored, steps=[2], rows=[0], axis=0, exponent=0)))
+    check(its, 0, Random(0))
+    finish = Finish(its, its.steps[0], 0)
+    finish.begin(its.values[its.steps[0].reads[0]].type)
+    finish.all()
+    assert finish.lines[-1]["width"] == width
+    assert finish.tables[-2]["bytes"] == 2 * width // 8

@@ -33,6 +33,12 @@ def test_outputs_are_the_interpreters(low: int, high: int, sign: bool) -> None:
     assert vectors(program).whole.tolist() == found.whole.tolist()
 
 
+def test_of_a_codebook_they_are_its_numbers() -> None:
+    made = Hand((3, 5, 4), -9, 900, members=(-9, 0, 2, 900))
+    found = vectors(made.program(made.conv(made.x, 2, (2, 2))))
+    assert {*found.whole.flatten().tolist()} == {-9, 0, 2, 900}
+
+
 def test_a_long_input_repeats() -> None:
     made = Hand((2 * PERIOD + 5,))
     found = vectors(made.program(made.linear(made.x, 1)))

@@ -97,6 +97,19 @@ def test_more_weights_that_are_codes(seed: int) -> None:
     check(nets.case(seed, nets.NARROW, weights=nets.CODED), seed)
 
 
+@pytest.mark.parametrize("curved", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_values_that_are_looked_up(seed: int, curved: bool) -> None:
+    program = check(nets.case(seed, nets.LOOKED_UP, curved), seed)
+    assert program.members or any(each.kind == "table" for each in program.operations)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3000, 3030))
+def test_more_values_that_are_looked_up(seed: int) -> None:
+    check(nets.case(seed, nets.LOOKED_UP), seed)
+
+
 class TestThresholds:
     """A bias that only signs see is rounded down: no sign changes, whatever the bias was."""
 
@@ -235,10 +248,13 @@ def test_refusals_of_operations(what: str) -> None:
 
 def test_refusals_of_formats() -> None:
     model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
-    with refused("site '2.inputs' is float32, which has no integers; give it fixed point or binary in the plan"):
+    told = "give it fixed point, binary or a codebook in the plan"
+    with refused(f"site '2.inputs' is float32, which has no integers; {told}"):
         lower(*made(model, (6,), {"*": "fixed4", "2.inputs": "float32"}))
-    with refused("site '0.inputs' is e2m1, which has no integers; .*"):
-        lower(*made(model, (6,), {"*": "fixed4", "0.inputs": "e2m1"}))
+    with refused(f"site '0.inputs' is e2m1/4:e8m0, which has no integers; {told}"):
+        lower(*made(model, (6,), {"*": "fixed4", "0.inputs": "e2m1/4:e8m0"}))
+    with refused("site '2.inputs' is e4m3: its numbers are whole numbers of 19 bits, and programs have at most 16; .*"):
+        lower(*made(model, (6,), {"*": "fixed4", "2.inputs": "e4m3"}))
     with refused("site '0.weights' is float32, which has no integers; .*"):
         lower(*made(model, (6,), {"*": "fixed4", "0.weights": "float32"}))
     with refused("site '2.weights' is nf4: its weights are whole numbers of .* bits, and programs have at most 16; .*"):

@@ -84,6 +84,46 @@ def test_clamps_where_rounding_saturates(low: list[int] | None, high: list[int],
     assert ("clamp" not in kinds(after)) == idle
 
 
+def looked_up(thresholds: list[int], codes: list[int], low: list[int] | None, high: list[int] | None) -> Program:
+    """One row for both channels, behind bounds and a maximum."""
+    made, sums = begun()
+    bounded = made.emit("bounded", "clamp", (sums,), low=low, high=high)
+    pooled = made.emit("pooled", "max_pool", (bounded,), **WINDOW)
+    constants = (Constant(torch.tensor(each), 54, "signed") for each in (thresholds, codes))
+    return made.program(
+        made.emit("site", "table", (pooled,), *constants, exponent=0, steps=[len(thresholds)], rows=[0], axis=0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("codes", "low", "high", "after"),
+    [
+        ([-9, 0, 0, 7], [-4, -3], [6, 6], ["table", "max_pool"]),
+        ([-9, 0, 0, 7], [-4, -2], None, ["clamp", "table", "max_pool"]),  # -2 is reached where it is the least
+        ([-9, 0, 0, 7], None, [5, 7], ["table", "max_pool"]),
+        ([-9, 0, 0, 7], None, [4, 7], ["clamp", "table", "max_pool"]),  # 5 is never reached in one channel
+        ([-9, 0, -1, 7], [-4, -3], [6, 6], ["clamp", "max_pool", "table"]),
+    ],
+)
+def test_tables(codes: list[int], low: list[int] | None, high: list[int] | None, after: list[str]) -> None:
+    """Where codes rise they come before maxima; a bound beyond all steps does nothing."""
+    before = looked_up([-2, 3, 5], codes, low, high)
+    found = sunk(before)
+    assert kinds(found)[2:] == after
+    assert (found.output, found.output_type) == (before.output, before.output_type)
+    x = torch.cat([*adversarial(before, 200).values()])
+    assert torch.equal(outputs(found, x), outputs(before, x))
+
+
+def test_tables_by_place_stay_behind_maxima() -> None:
+    made, sums = begun()
+    pooled = made.emit("pooled", "max_pool", (made.aligned(sums),), **WINDOW)
+    constants = (Constant(torch.tensor(each), 54, "signed") for each in ([0, 1], [0, 1, 0, 1]))
+    how = {"exponent": 0, "steps": [1, 1], "rows": [0, 1, 0, 1], "axis": 1}
+    before = made.program(made.emit("site", "table", (pooled,), *constants, **how))
+    assert sunk(before).to_bytes() == before.to_bytes()
+
+
 def test_what_others_read_stays() -> None:
     made, sums = begun()
     bounded = made.emit("bounded", "clamp", (sums,), low=[0, 0], high=None)

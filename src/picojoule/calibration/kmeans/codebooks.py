@@ -1,12 +1,11 @@
 """Codebooks: the exponent and the numbers that a site's values are clustered to.
 
-Zero stays zero where it counts: if more than one value in k is zero, as after a rectifier, one of the k numbers is zero
-and the others are fitted to the rest, so that a machine that skips zeros skips as many as before.
+Zero stays zero where it counts: if more than one value in k is zero, as after a rectifier, the number nearest to zero
+is zero and the others are fitted beside it, so that a machine that skips zeros skips as many as before.
 """
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from picojoule.calibration.kmeans.fitting import fit
@@ -30,10 +29,6 @@ def codebook(values: Tensor, format: Lut, signed: bool) -> Codebook:
         DataError: there are no values, or some are NaN or Inf.
     """
     zeros = int((values == 0).sum())
-    if zeros * format.count > values.numel() and zeros < values.numel():
-        rest = fit(values[values != 0], format.count - 1)
-        centroids = torch.cat([rest, rest.new_zeros(1)]).sort().values
-    else:
-        centroids = fit(values, format.count)
+    centroids = fit(values, format.count, zero=zeros * format.count > values.numel())
     exponent = covering(float(centroids.abs().amax()))
     return Codebook(exponent, format.entries(centroids * 2.0**-exponent, signed))

@@ -51,7 +51,7 @@ def functions_of(its: Schedule, loops: list[Loop], steps: list[Facts]) -> Facts:
         "words": bool(templates & {"dot", "signs", "coded"} or fours or maxima),
         "rounds": sorted({line["bits"] for line in lines if line["does"].startswith("round")}),
         "divides": any(line["does"] == "divide" for line in lines),
-        "tables": any(line["does"] == "look up" for line in lines),
+        "tables": sorted({line["width"] for line in lines if line["does"] == "look up"}),
         "storages": [each for each in STORAGES if each.name in loaded],
         "stored": [each for each in STORAGES if each.name in stored],
     }  # fmt: skip

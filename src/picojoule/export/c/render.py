@@ -82,6 +82,7 @@ def _interface(its: Schedule) -> Facts:
         "inputs": given.type.count, "input_sizes": [given.type.shape[dim] for dim in given.order],
         "input_low": low, "input_high": high, "input_sign": its.program.input.args["sign"],
         "input_exponent": given.type.exponents[0], "input_type": given.storage.c_type,
+        "input_members": literal(its.program.members) if its.program.members else [],
         "input_check": " || ".join(each for each in checks if each),
         "outputs": made.type.count, "output_sizes": made.type.shape or (1,), "output_exponent": made.type.exponents[0],
         "output_divisor": made.type.divisor, "output_type": made.storage.c_type,

@@ -156,8 +156,7 @@ class Finish:
 
     def table(self, at: int, tail: Tail) -> None:
         operation = tail.operation
-        if (bits := max(~tail.reads.low, tail.reads.high).bit_length() + 1) > 32:
-            raise InputError(f"'{operation.name}' looks up codes of {bits} bits; C has at most 32")
+        bits = 32 if max(~tail.reads.low, tail.reads.high).bit_length() < 32 else 64
         self._meet(max(-operation.type.low, operation.type.high))
         args, constants = operation.args, self.schedule.program.constants
         thresholds, codes = (constants[f"{operation.name}.{part}"].values.tolist() for part in ("thresholds", "codes"))
@@ -167,8 +166,9 @@ class Finish:
             "count": [args["steps"][row] for row in args["rows"]],
         }  # fmt: skip
         names = {key: self._number(f"{key}{at}", numbers, args["axis"]) for key, numbers in by_channel.items()}
-        stored = {"thresholds": self._table(f"thresholds{at}", thresholds), "codes": self._table(f"codes{at}", codes)}
-        self.lines.append({"does": "look up", **names, **stored})
+        reached = self._table(f"thresholds{at}", thresholds, f"int{bits}_t")
+        stored = {"thresholds": reached, "codes": self._table(f"codes{at}", codes)}
+        self.lines.append({"does": "look up", "width": bits, **names, **stored})
 
     def _bound(self, does: str, name: str, bounds: list[int], read: Type) -> None:
         """A bound, where it is one at all."""
@@ -192,12 +192,10 @@ class Finish:
         value = self.schedule.values[self.step.makes]
         return f"at / {value.strides[axis]} % {value.type.shape[axis]}"
 
-    def _table(self, name: str, numbers: Sequence[int]) -> str:
+    def _table(self, name: str, numbers: Sequence[int], type: str = "") -> str:
         full = f"{name}_{self.number}"
-        type = next(f"int{bits}_t" for bits in (8, 16, 32, 64)
-                    if all(-(1 << (bits - 1)) <= each < 1 << (bits - 1) for each in numbers))  # fmt: skip
-        if name.startswith("thresholds"):
-            type = "int32_t"
+        type = type or next(f"int{bits}_t" for bits in (8, 16, 32, 64)
+                            if all(-(1 << (bits - 1)) <= each < 1 << (bits - 1) for each in numbers))  # fmt: skip
         self.tables.append(
             {"name": full, "type": type, "lines": literal(numbers), "bytes": len(numbers) * int(type[3:-2]) // 8}
         )

@@ -46,6 +46,8 @@ def vectors(program: Program) -> Vectors:
     random = np.random.RandomState(SEED)  # whose numbers are the same in every version
     size = min(own.count, PERIOD)
     codes = random.randint(own.low, own.high + 1, size)
+    if program.members:
+        codes = random.choice(program.members, size)
     if program.input.args["sign"]:
         codes = np.where(codes < 0, -1, 1)
     inputs = {

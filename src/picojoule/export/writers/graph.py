@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from picojoule.export.writers.exactness import EXACT, check_exact, divides_exactly, is_wide, largest, needs_parts
 from picojoule.export.writers.means import rounded_to_odd
 from picojoule.export.writers.operations import WRITE
+from picojoule.export.writers.tables import nearest
 from picojoule.integer.program import Operation, Program
 from picojoule.integer.types import Constant, Type
 
@@ -63,8 +64,7 @@ class GraphWriter(ABC):
         check_exact(program, self.doubles, self.odd)
         shape, after = program.input.type.shape, program.output_type.shape
         x = helper.make_tensor_value_info("input", TensorProto.FLOAT, [self.batch, *shape])
-        own = program.input
-        self._values[own.name] = (self.signs if own.args["sign"] else self.rounded)("input", own.name, own.type)
+        self._values[program.input.name] = self._given(program.input)
         for operation in program.operations[1:]:
             self._write(operation)
         result, wide = self._values[program.output], is_wide(program.by_name[program.output])
@@ -83,6 +83,12 @@ class GraphWriter(ABC):
         name = self._free(name, ".value")
         self._nodes.append(helper.make_node(kind, [*reads], [name], name=name, domain=domain, **attributes))
         return name
+
+    def _given(self, given: Operation) -> str:
+        """Write the rounding of the input."""
+        if self.program.members:
+            return nearest(self, given, "input")
+        return (self.signs if given.args["sign"] else self.rounded)("input", given.name, given.type)
 
     def _write(self, operation: Operation) -> None:
         """Write an operation in the numbers that hold it; what float32 holds is in float32 again behind it."""

@@ -1,22 +1,32 @@
 """The laws of the input, and of what is done element by element."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from picojoule.files import Fields
+from picojoule.integer.coding import ENTRY_BITS, MOST_ENTRIES
 from picojoule.integer.laws.fields import ends_of, exponent_of, sizes_of, whole_number
 from picojoule.integer.types import LARGEST, MOST_DIMENSIONS, Constant, Type
 
-MOST_LOOKED_UP = 2**24
-"""Codes that a value may have which a table reads."""
 MOST_STEPS = 2**20
 """Of one table, all its rows together."""
 
 
 def input_of(fields: Fields, _: Sequence[Type], __: Sequence[Constant]) -> Type:
+    """All codes from low to high, or where they are named some of them: what is given is rounded to the nearest."""
     low, high = ends_of(fields)
-    if fields.boolean("sign") and (low, high) != (-1, 1):
+    made = Type(sizes_of(fields, "shape"), low, high, (exponent_of(fields),))
+    if (sign := fields.boolean("sign")) and (low, high) != (-1, 1):
         fields.fail("has signs that are not -1 and 1")
-    return Type(sizes_of(fields, "shape"), low, high, (exponent_of(fields),))
+    if "members" in fields:
+        members = [whole_number(fields, each, low, high) for each in fields.items("members")]
+        ends = [min(members, default=None), max(members, default=None)]
+        if sign or len(members) > MOST_ENTRIES or made.bits > ENTRY_BITS or ends != [low, high]:
+            told = f"has {len(members)} members; give up to {MOST_ENTRIES} of at most {ENTRY_BITS} bits"
+            fields.fail(f"{told}, from {low} to {high}, and none with signs")
+        if any(one >= other for one, other in pairwise(members)):
+            fields.fail("has members that do not rise")
+    return made
 
 
 def clamp(fields: Fields, reads: Sequence[Type], _: Sequence[Constant]) -> Type:
@@ -62,8 +72,12 @@ def table(fields: Fields, reads: Sequence[Type], constants: Sequence[Constant]) 
     starts = {sum(steps[:row]) for row in range(len(steps))}
     falls = (thresholds[1:] <= thresholds[:-1]).nonzero().flatten() + 1
     least, most = int(thresholds.min()), int(thresholds.max())
-    if read.high - read.low >= MOST_LOOKED_UP or not read.low <= least <= most <= read.high:
-        fields.fail(f"looks up codes from {read.low} to {read.high}, or has thresholds beyond")
+    if not read.low <= least <= most <= read.high:
+        fields.fail(f"looks up codes from {read.low} to {read.high}, and has thresholds beyond")
+    if max(-read.low, read.high) + (read.high - read.low + 1) * (len(steps) - 1) > LARGEST:
+        fields.fail(
+            f"has {len(steps)} rows for codes from {read.low} to {read.high}: end to end they take more than 53 bits"
+        )
     if not starts.issuperset(falls.tolist()):
         fields.fail("has thresholds that do not rise")
     return Type(read.shape, int(codes.min()), int(codes.max()), (exponent_of(fields),))

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from picojoule.calibration import Ranges
 from picojoule.errors import InputError
-from picojoule.formats import Binary, Fixed
 from picojoule.integer.lowering.builder import Builder
 from picojoule.integer.lowering.rules import RULES, convolution, remedy
 from picojoule.integer.lowering.sinking import sunk
-from picojoule.integer.lowering.tables import MOVES, Site, origins, table
+from picojoule.integer.lowering.sites import Site, rounded, site_of
+from picojoule.integer.lowering.tables import MOVES, origins, table
 from picojoule.integer.lowering.weights import stored_weights
 from picojoule.integer.program import Program
 from picojoule.integer.types import LARGEST, Constant
@@ -80,7 +80,7 @@ class _Lowering:
             self._waiting[node.name] = error
         self._origins[node.name] = found
         if (name := self._sites.get(node.name)) is not None:
-            self._values[node.name] = self._rounded(node, self._site(name))
+            self._values[node.name] = self._rounded(node, site_of(name, self._chosen[name]))
             self._origins[node.name] = (node.name,)
 
     def program(self) -> Program:
@@ -120,40 +120,27 @@ class _Lowering:
         return self._values[name]
 
     def _input(self, node: Node) -> str:
-        site = self._sites.get(node.name)
-        if site is None:
+        name = self._sites.get(node.name)
+        if name is None:
             raise InputError("no layer reads the network's input itself, so that no site makes integers of it")
-        _, _, low, high, exponent, sign = self._site(site)
-        shape = [size for size in node.shape if size is not None]
-        return self._made.emit(node.name, "input", (), shape=shape, low=low, high=high, exponent=exponent, sign=sign)
-
-    def _site(self, name: str) -> Site:
-        """How a site of values is rounded."""
-        choice = self._chosen[name]
-        format, range = choice.format, choice.range
-        if isinstance(format, Binary):
-            return Site(name, choice.quantize, -1, 1, range.exponents[0], True)
-        if not isinstance(format, Fixed):
-            told = f"site '{name}' is {format}, which has no integers"
-            raise InputError(f"{told}; give it fixed point or binary in the plan")
-        exponent = range.exponents[0] - format.fraction_bits(range.signed)
-        return Site(name, choice.quantize, *format.codes(range.signed), exponent, False)
+        site = site_of(name, self._chosen[name])
+        how: dict[str, Any] = {"shape": [size for size in node.shape if size is not None]}
+        how |= {"low": site.low, "high": site.high, "exponent": site.exponent, "sign": site.sign}
+        if site.members and not site.sign:
+            how["members"] = [*site.members]
+        return self._made.emit(node.name, "input", (), **how)
 
     def _rounded(self, node: Node, site: Site) -> str:
         """A node's value rounded to a site; what waits is rounded before it is moved."""
         if node.name in self._values:
-            value = (self._values[node.name],)
-            if site.sign:
-                return self._made.emit(site.name, "sign", value, exponent=site.exponent)
-            low, high = site.low, site.high
-            return self._made.emit(site.name, "requantise", value, low=low, high=high, exponent=site.exponent)
+            return rounded(self._made, self._values[node.name], site)
         if found := self._origins[node.name]:
             key = node.name, site.name
             if key not in self._tables:
                 self._tables[key] = table(self._made, self._network, node, found[0], self._values[found[0]], site)
             return self._tables[key]
         name = ops.short(node.op)
-        if site.sign and "pad" in name:
+        if site.members and 0 not in site.members and "pad" in name:
             raise self._waiting[node.name]
         moved = [self._rounded(self._network.by_name[ref], site) for ref in self._read(node)]
         return RULES[name](self._made, node, moved)

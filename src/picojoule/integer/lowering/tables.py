@@ -5,17 +5,17 @@ It is done twice: by torch's loops over vectors, and by those over single number
 bit otherwise; what is a tie in the one only is refused. So a table holds wherever in a tensor a number stands.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from picojoule.errors import InputError
-from picojoule.integer.laws.elements import MOST_LOOKED_UP, MOST_STEPS
+from picojoule.integer.laws.elements import MOST_STEPS
 from picojoule.integer.lowering.builder import Builder
 from picojoule.integer.lowering.rules import TURNS
-from picojoule.integer.types import Constant, Type
+from picojoule.integer.lowering.sites import Site, looked_up
+from picojoule.integer.types import Type
 from picojoule.network import Network, Node, ops
 from picojoule.network.node import fill
 
@@ -31,23 +31,14 @@ POINTWISE = frozenset(
 MOVES = ops.VIEW | frozenset("max_pool1d max_pool2d slice cat concat pad constant_pad_nd".split())
 """Operations that give the same whether numbers are rounded before or after them; but zeros padded have no sign."""
 MOST_BITS = 8
-"""Of a site whose codes are looked up."""
+"""Of a site in fixed point whose codes are looked up."""
+MOST_LOOKED_UP = 2**24
+"""Codes that a value may have, of which each is tried."""
 _CHUNK = 2**15 - 64
 """Codes at once: fewer than torch would share among threads."""
 _VECTORS = 64
 """What codes at once are a multiple of, so that vectors hold all of them."""
 _STORED = ("parameter", "buffer")
-
-
-class Site(NamedTuple):
-    """Where a function is rounded: the rounding, and of what comes out the codes, whether signs, and the exponent."""
-
-    name: str
-    quantize: Callable[[Tensor], Tensor]
-    low: int
-    high: int
-    exponent: int
-    sign: bool
 
 
 def origins(network: Network, node: Node, known: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
@@ -88,8 +79,9 @@ def table(made: Builder, network: Network, node: Node, origin: str, value: str, 
     """
     last = _last(network, node)
     told = f"'{last.name}' ({ops.short(last.op)})"
-    if (bits := Type((), site.low, site.high, (0,)).bits) > MOST_BITS:
-        raise InputError(f"{told} is looked up, in at most {MOST_BITS} bits; give site '{site.name}' fewer than {bits}")
+    if site.bits > MOST_BITS and not site.members:
+        told += f" is looked up, in at most {MOST_BITS} bits"
+        raise InputError(f"{told}; give site '{site.name}' fewer than {site.bits}")
     function = _Function(network, origin, node)
     axis = function.axis
     if axis is not None and len(made.type(value).exponents) > 1 and made.type(value).axis != axis:
@@ -106,16 +98,9 @@ def table(made: Builder, network: Network, node: Node, origin: str, value: str, 
     keys = [(each, 0 if function.axis is None else channel) for channel, each in enumerate(exponents)]
     distinct = [*dict.fromkeys(keys)]
     steps = [_steps(function, read, *key, site, told) for key in distinct]
-    thresholds, codes = (torch.cat(parts) for parts in zip(*steps, strict=True))
-    if len(thresholds) > MOST_STEPS:
-        raise InputError(f"{told} has {len(thresholds)} steps, and at most {MOST_STEPS} are possible")
-    stored = Constant(thresholds, read.bits, "signed" if read.signed else "unsigned")
-    form = "sign" if site.sign else "signed" if site.low < 0 else "unsigned"
-    return made.emit(
-        site.name, "table", (value,), stored, Constant(codes, 1 if site.sign else bits, form), exponent=site.exponent,
-        steps=[len(each) for each, _ in steps], rows=[distinct.index(key) for key in keys],
-        axis=axis if len(keys) > 1 else 0,
-    )  # fmt: skip
+    if (total := sum(len(each) for each, _ in steps)) > MOST_STEPS:
+        raise InputError(f"{told} has {total} steps, and at most {MOST_STEPS} are possible")
+    return looked_up(made, value, site, steps, [distinct.index(key) for key in keys], axis)
 
 
 class _Function:

@@ -66,7 +66,7 @@ def cluster(
     Inputs are in 16 bits, or with `activations` clustered too, which no training changes. `keep`, `confidence`, `jobs`
     and `cache_gb` are those of `search`, `recipe` and `epochs` those of `train`; `data` needs samples to train on. The
     result has one point, and beside the baselines the plan that keeps the floor without retraining, `not retrained`;
-    where no retraining ends cheaper, that plan is the result. With `out` an interrupted run goes on by the same call.
+    where no retraining ends better, that plan is the result. With `out` an interrupted run goes on by the same call.
 
     Raises:
         InputError: anything the user gave that cannot be used; or a retraining diverged.
@@ -150,11 +150,12 @@ class _Retraining:
         return False
 
     def result(self, settings: Mapping[str, Any], stopped: bool) -> Result:
-        """The cheapest that holds the floor, or else the most accurate, beside what holds it without retraining."""
+        """The cheapest that holds the floor, of equal ones the more accurate, or else the most accurate; beside it what
+        holds the floor without retraining."""
         every = [self.found, *self.tried.values()]
         holding = [each for each in every if each.holds]
         if holding:
-            best = min(holding, key=lambda each: each.energy.total_pj)
+            best = min(holding, key=lambda each: (each.energy.total_pj, -each.point.search.value))
         else:
             best = max(every, key=lambda each: each.point.search.value)
         retrained = [{"holds": each.holds, "energy_pj": each.energy.total_pj, "search": each.point.searched.to_table()}

@@ -111,10 +111,12 @@ function gap({ needed }, { accuracy, bound }) {
   return `, ${bound ? "at least " : ""}${points.toFixed(2)} points below the floor`;
 }
 
-/** For a site of the selected plan, the sentence of its decision. */
-function verdict(point, site) {
+/** For a site of the selected plan, the sentence of its decision; none where that was about the other operands. */
+function verdict(point, { site, format }) {
   const decision = point.log.find((each) => each.site === site) ?? point.log.find((each) => each.site === "*");
-  return decision && `Why ${site} has ${bitsText(decision.format)}: ${because(point, decision)}`;
+  const [one, other] = [format, decision?.format ?? format].map((each) => report.formats[each]);
+  return decision && one.family === other.family && one.bits === other.bits
+    && `Why ${site} has ${bitsText(decision.format)}: ${because(point, decision)}`;
 }
 
 /** What all pictures of one log share: the formats tried, of each family widest first, and the accuracies around it. */

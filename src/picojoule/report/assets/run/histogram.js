@@ -9,7 +9,7 @@ function drawValues() {
   const pick = ({ target }) => pickLayer(target.value);
   const choice = h("select", { id: "layer-choice", "data-key": "layer-choice", change: pick }, options);
   const sites = KINDS.map(([kind]) => layer[kind] ? siteValues(kind, layer[kind]) : h("p", `${kind}: left in float32`));
-  const why = KINDS.map(([kind]) => layer[kind] && verdict(point, layer[kind].site));
+  const why = KINDS.map(([kind]) => layer[kind] && verdict(point, layer[kind]));
   fill(slot("layers", "values"), h("div", { class: "values", id: "values" },
     h("div", { class: "head" }, h("label", "Values of", choice, h("span", { class: "paper" }, layer.layer))),
     h("div", { class: "columns" }, sites),
