@@ -117,7 +117,12 @@ def searches(draw: st.DrawFn) -> tuple[Problem, Floor]:
     formats = formats_of(families, bits) or formats_of(("fixed",), bits)
     dear = draw(st.sampled_from([0.5, 1, 2]))
     order = by_energy(formats, lambda format: format.stored_bits * (1 if format.family == "fixed" else dear))
-    ladders = ladders_of({site: draw(st.booleans()) for site in sites}, order)
+    signed = {site: draw(st.booleans()) for site in sites}
+    ladders = ladders_of(signed, order)
+    if draw(st.booleans()):  # inputs of their own
+        own = draw(st.sampled_from([("fixed",), ("fixed16",), ("nf", "lut"), tuple(FAMILIES)]))
+        theirs = by_energy(formats_of(own, (1, 16)), lambda format: format.stored_bits)
+        ladders |= {site: each for site, each in ladders_of(signed, theirs).items() if site.endswith(".inputs")}
     total, seed = 1000, draw(st.integers(0, 2**31))
     reference = draw(st.sampled_from([total, total // 2]))
     if draw(st.booleans()):

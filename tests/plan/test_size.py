@@ -269,3 +269,10 @@ def test_scales_are_those_of_blocks_along_what_a_layer_multiplies_over() -> None
     e2m1 = Plan.parse({"*": "e2m1/4:e8m0"}).expand(network)
     assert ram_bytes(network, e2m1) == 2 * (5 * 8 * 4 + 5 * 2 * 8) // 8
     assert weight_bytes(network, e2m1) == 2 * (8 * 8 * 4 + 8 * 2 * 8) // 8
+
+
+def test_values_in_a_codebook_take_their_numbers_and_weights_their_indices_and_table() -> None:
+    network = capture(nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 2)), torch.zeros(1, 8))
+    plan = Plan.uniform(network, "lut4")
+    assert ram_bytes(network, plan) == 2 * (8 + 6)
+    assert weight_bytes(network, plan) == (48 * 2 // 8 + 8) + (12 * 2 // 8 + 8)

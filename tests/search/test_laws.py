@@ -38,6 +38,6 @@ def test_more_families_never_end_with_more_energy(strategy: type[Strategy], sear
     problem, floor = search
     floors = [floor, replace(floor, keep=floor.keep * 0.9)]
     alone = fixed_point(problem)
-    if alone is not None:
+    if alone is not None and len({len(ladder) for ladder in problem.ladders.values()}) == 1:
         for less, more in zip(ends(strategy(), problem, floors), ends(strategy(), alone, floors), strict=True):
             assert less <= more

@@ -103,7 +103,10 @@ class Lut(Format):
 
     def _found(self) -> tuple[float, ...]:
         if not self._members:
-            raise FormatError(f"format '{self}' has no numbers before calibration finds them for a site")
+            raise FormatError(
+                f"format '{self}' has no numbers before calibration finds them for a site; "
+                "calibrate, or give them by with_members"
+            )
         return self._members
 
     def __eq__(self, other: object) -> bool:

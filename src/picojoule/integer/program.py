@@ -29,7 +29,7 @@ from picojoule.integer.laws.layers import largest_sum
 from picojoule.integer.types import Constant, Type
 
 VERSIONS = (1, 2)
-"""Of files: the first has no codings, and is written where there are none."""
+"""Of files: the first has neither codings nor members of the input, and is written where there are none."""
 MOST_OPERATIONS = 10_000
 MOST_CODES = 2**28
 """Of all values of one sample together."""
@@ -125,7 +125,7 @@ class Program:
         operations = [{"name": each.name, "kind": each.kind, "reads": list(each.reads), "args": dict(each.args)}
                       for each in self.operations]  # fmt: skip
         stated = {name: each.to_table() for name, each in self.constants.items()}
-        header = {"version": _version(self.constants), "output": self.output}
+        header = {"version": self._version, "output": self.output}
         header |= {"operations": operations, "constants": stated}
         text = json.dumps(header, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
         tensors = {name: packed(each) for name, each in self.constants.items()}
@@ -152,13 +152,19 @@ class Program:
             name: constant_of(name, Fields(table, f"{origin}: constant '{name}'"), tensors)
             for name, table in stated.items()
         }
-        if version != _version(constants):
-            fields.fail(f"is of version {version}, and has{' no' * (version == VERSIONS[1])} codings")
         if unknown := sorted(tensors.keys() - constants.keys()):
             fields.fail(f"tensor '{unknown[0]}' is no constant")
         output, tables = fields.text("output"), fields.items("operations")
         fields.finish()
-        return assembled(tables, constants, output, origin)
+        found = assembled(tables, constants, output, origin)
+        if version != found._version:
+            fields.fail(f"is of version {version}, and has{' no' * (version == VERSIONS[1])} codings or members")
+        return found
+
+    @property
+    def _version(self) -> int:
+        """The first version of files that has what there is."""
+        return VERSIONS[bool(self.members) or any(each.coding is not None for each in self.constants.values())]
 
     def save(self, path: Path) -> None:
         """Write the program as one safetensors file."""
@@ -172,11 +178,6 @@ class Program:
             FileError: as `from_bytes`, or the file cannot be read.
         """
         return cls.from_bytes(files.read_bytes(path), f"'{path}'")
-
-
-def _version(constants: Mapping[str, Constant]) -> int:
-    """The first version of files that has what there is."""
-    return VERSIONS[any(each.coding is not None for each in constants.values())]
 
 
 def assembled(tables: list[Any], constants: Mapping[str, Constant], output: str, origin: str) -> Program:

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from math import prod
 
 from picojoule.errors import InputError
+from picojoule.formats import Format
 from picojoule.network import Network, Site
 from picojoule.plan.plan import Plan
+
+VALUE_BITS = 16
+"""Of a value in a codebook: its numbers, not their indices, lie in memory for layers to multiply."""
 
 
 def weight_bytes(network: Network, plan: Plan) -> int:
     """The bytes of all quantised weights, each layer's packed: `bits · count / 8`, rounded up, with the scales that
-    blocks have. Biases are not counted.
+    blocks and the tables that codebooks have. Biases are not counted.
 
     >>> import torch
     >>> from picojoule.network import capture
@@ -20,7 +24,7 @@ def weight_bytes(network: Network, plan: Plan) -> int:
     8
     """
     weights = (site for site in network.sites.values() if site.kind == "weights")
-    return sum(_bytes(network, site, plan) for site in weights)
+    return sum(_site_bytes(network, site, plan.formats[site.name]) for site in weights)
 
 
 def compression(network: Network, plan: Plan, layer: str | None = None) -> float:
@@ -44,7 +48,8 @@ def ram_bytes(network: Network, plan: Plan) -> int:
     """The most bytes that the values between layers take at once for one sample, each packed at its bits.
 
     A value takes memory from the layer that makes it to the last that reads it, so that a layer's inputs and outputs
-    stand side by side. Sums, the network's last output and values that no plan gives a format are not counted.
+    stand side by side. One in a codebook takes its numbers of 16 bits, as layers multiply them. Sums, the network's
+    last output and values that no plan gives a format are not counted.
     """
     return max(_ram_bytes(network, plan))
 
@@ -95,13 +100,16 @@ def _ram_bytes(network: Network, plan: Plan) -> Iterator[int]:
     alive: dict[str, int] = {}
     for index, node in enumerate(network.nodes):
         if node.name in made:
-            alive[node.name] = _bytes(network, made[node.name], plan)
+            alive[node.name] = _site_bytes(network, made[node.name], plan.formats[made[node.name].name])
         yield sum(alive.values())
         alive = {name: size for name, size in alive.items() if last.get(name, index) > index}
 
 
-def _bytes(network: Network, site: Site, plan: Plan) -> int:
-    return -(-plan.formats[site.name].size_bits(network.shape(site.name)) // 8)
+def _site_bytes(network: Network, site: Site, format: Format) -> int:
+    """The bytes that a site's tensor takes at a format: weights, or a value of one sample."""
+    shape = network.shape(site.name)
+    decoded = format.fitted and site.kind == "inputs"
+    return -(-(VALUE_BITS * prod(shape) if decoded else format.size_bits(shape)) // 8)
 
 
 def _last_readers(network: Network, made: Container[str]) -> dict[str, int]:

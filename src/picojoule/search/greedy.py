@@ -93,12 +93,18 @@ def _cheaper(problem: Problem, plan: Plan, site: str, than: Format) -> list[Form
         return []
     beside = {each for layer in problem.network.layers for each in (layer.weights, layer.inputs)
               if site in (layer.weights, layer.inputs)}  # fmt: skip
-    ahead = [each for each in sites[sites.index(site) :] if each in beside]
+    alike = {each for each in beside if _rungs(problem.ladders[each]) == _rungs(ladder)}
+    ahead = [each for each in sites[sites.index(site) :] if each in alike]
     costs = {
         each: problem.cost(Plan({**plan.formats, **{other: problem.ladders[other][rung] for other in ahead}}))
         for rung, each in enumerate(ladder)
     }
     return sorted((each for each in others if costs[each] < costs[than]), key=costs.__getitem__)
+
+
+def _rungs(ladder: tuple[Format, ...]) -> list[tuple[int, str]]:
+    """What a ladder is, up to what one bit means by sign."""
+    return [(each.bits, each.family if each.bits == 1 else str(each)) for each in ladder]
 
 
 def boundary(holds: Callable[[int], bool], count: int, start: int) -> int:

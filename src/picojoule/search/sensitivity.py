@@ -18,7 +18,7 @@ from torch import Tensor
 
 from picojoule.calibration import Calibration
 from picojoule.execute import Runner
-from picojoule.formats import Float32, Format
+from picojoule.formats import Binary, Fixed, Float32, Format
 from picojoule.plan import Plan
 from picojoule.search.journal import Journal, OutOfTimeError
 
@@ -89,7 +89,7 @@ def measure(
     for site, ladder in ladders.items():
         harmless: dict[str | None, Format] = {}
         for format in sorted(ladder, key=lambda format: format.bits):
-            runs, kind = probe.runs, _halved(format)
+            runs, kind = probe.runs, series(format)
             if kind in harmless:
                 noise[site, format] = noise[site, harmless[kind]] * 4.0 ** (harmless[kind].bits - format.bits)
                 memo.heard(False)
@@ -107,9 +107,10 @@ def measure(
     return chosen, found
 
 
-def _halved(format: Format) -> str | None:
-    """The formats of which one has half the error of that with a bit less; None for one of no such series."""
-    return "lut" if format.fitted else "fixed" if format.family == "fixed" else None
+def series(format: Format) -> str | None:
+    """The formats of which one has half the error of that with a bit less: `fixed`, with the sign as one bit, or `lut`;
+    None for one of no such series."""
+    return "lut" if format.fitted else "fixed" if isinstance(format, Fixed | Binary) else None
 
 
 def _has_exponent(format: Format) -> bool:

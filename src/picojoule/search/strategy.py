@@ -16,9 +16,9 @@ from picojoule.evaluate import Evaluator, Floor, Tally, Verdict
 from picojoule.files import Fields
 from picojoule.formats import Binary, Format, parse
 from picojoule.network import Network
-from picojoule.plan import Limits, Plan
+from picojoule.plan import VALUE_BITS, Limits, Plan
 from picojoule.registry import members
-from picojoule.search.sensitivity import Sensitivities
+from picojoule.search.sensitivity import Sensitivities, series
 
 FAMILIES = {
     "fixed": tuple(f"fixed{bits}" for bits in range(16, 0, -1)),
@@ -114,16 +114,16 @@ class Problem:
 
     def widest(self) -> Plan:
         """The plan with the most bits everywhere, in fixed point where that has as many as others."""
-        return self._everywhere(lambda format: (format.bits, format.family == "fixed"))
+        return self._everywhere(lambda format: (format.bits, series(format) == "fixed"))
 
     def narrowest(self) -> Plan:
-        """The plan with the fewest stored bits everywhere."""
-        return self._everywhere(lambda format: (-format.stored_bits, format.family == "fixed"))
+        """The plan that takes the fewest bytes, of equal ones in fixed point."""
+        return Plan({site: self._smallest(site) for site in self.network.sites})
 
     def uniform(self, fixed: bool) -> tuple[Plan, ...]:
         """The plans of one format everywhere, most energy first: those of fixed point, or all others."""
         ladder = self.ladders[self._longest]
-        return tuple(self.rung(rung) for rung, format in enumerate(ladder) if (format.family == "fixed") == fixed)
+        return tuple(self.rung(rung) for rung, format in enumerate(ladder) if (series(format) == "fixed") == fixed)
 
     def leading(self, plan: Plan) -> Format:
         """The format that stands for a plan of one format everywhere: where inputs have formats of their own, that of
@@ -134,6 +134,16 @@ class Problem:
     def _longest(self) -> str:
         """The first site of those that have the most formats."""
         return max(self.ladders, key=lambda site: len(self.ladders[site]))
+
+    def _smallest(self, name: str) -> Format:
+        """Of a site's ladder the format of fewest bits in memory; a codebook's table is left out."""
+        inputs = self.network.sites[name].kind == "inputs"
+
+        def taken(format: Format) -> tuple[float, bool]:
+            decoded = format.fitted and inputs
+            return VALUE_BITS if decoded else format.stored_bits, series(format) != "fixed"
+
+        return min(self.ladders[name], key=taken)
 
     def _everywhere(self, most: Callable[[Format], tuple[float, bool]]) -> Plan:
         """Of each ladder the first that has most of something."""
@@ -164,7 +174,7 @@ def by_energy(formats: Iterable[Format], energy: Callable[[Format], float]) -> t
     """Formats from the most energy to the least, then by what they store and by text; those of fixed point from the
     most bits to the fewest."""
     formats = tuple(formats)
-    fixed, others = ([each for each in formats if (each.family == "fixed") == of] for of in (True, False))
+    fixed, others = ([each for each in formats if (series(each) == "fixed") == of] for of in (True, False))
     fixed.sort(key=lambda format: -format.bits)
     if not others:
         return tuple(fixed)

@@ -23,9 +23,10 @@ class Uniform(Strategy):
 
     def steps(self, problem: Problem, floor: Floor) -> Iterator[Step]:
         best, remaining = None, self.bound(problem)
-        trials: list[Trial] = []
+        trials, judged = list[Trial](), list[Plan]()
 
         def holds(candidate: Plan) -> bool:
+            judged.append(candidate)
             verdict = problem.judge(candidate, floor)
             trials.append(Trial(problem.leading(candidate), verdict.holds, verdict.tally))
             return verdict.holds
@@ -39,7 +40,8 @@ class Uniform(Strategy):
         cheaper = (other for other in _others(problem) if best is None or problem.cost(other) < most)
         best = next(filter(holds, cheaper), best)
         decision = None if best is None else Decision("*", problem.leading(best), tuple(trials))
-        yield Step(best or problem.widest(), best is not None, decision, 0)
+        widest = problem.widest()
+        yield Step(best or (widest if widest in judged else judged[0]), best is not None, decision, 0)
 
     def path(self, problem: Problem) -> tuple[Plan, ...]:
         """Where there are other families all plans, so that they stand on one front; most energy first."""

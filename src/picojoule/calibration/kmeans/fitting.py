@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from picojoule.calibration.kmeans.partition import best_among, best_cuts
 from picojoule.errors import DataError, InputError
-from picojoule.kernels.partition import best_among, best_cuts
 
 CELLS, CELLS_PER_CLUSTER = 1024, 16
 """How many cells the best clusters are made of, at least, and for each cluster."""

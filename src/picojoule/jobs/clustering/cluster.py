@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from picojoule import files, units
-from picojoule.calibration import Calibration, Settings
+from picojoule.calibration import Calibration, Ranges, Settings
 from picojoule.data import Loaded, as_loaded, split
 from picojoule.energy import Platform, has_figure
 from picojoule.errors import InputError, UnreachableFloorError
@@ -65,7 +65,7 @@ def cluster(
 
     Inputs are in 16 bits, or with `activations` clustered too, which no training changes. `keep`, `confidence`, `jobs`
     and `cache_gb` are those of `search`, `recipe` and `epochs` those of `train`; `data` needs samples to train on. The
-    result has one point, and beside the baselines the plan that keeps the floor without retraining, `not retrained`;
+    result has one point, and beside the baselines the plan that the search ended with, `not retrained`;
     where no retraining ends better, that plan is the result. With `out` an interrupted run goes on by the same call.
 
     Raises:
@@ -135,8 +135,7 @@ class _Retraining:
             most = len(plans).bit_length()
             remark = f"retraining {len(self.tried) + 1} of at most {most}, {_numbers(plan)} of weights"
             self.listener(Progress(remark, remark=True))
-            ranges = self.found.ranges if plan == self.found.plan else calibration.ranges(plan)
-            point = replace(self.found.point, plan=plan, ranges=ranges, log=(), stopped=False)
+            point = replace(self.found.point, plan=plan, ranges=self._ranges(calibration, plan), log=(), stopped=False)
             start = replace(self.found, points=(point,), path=())
             self.tried[plan] = train(
                 None, self.loaded, start=start, out=self._place(plan), listener=self.listener, **self.how
@@ -149,9 +148,15 @@ class _Retraining:
             return True
         return False
 
+    def _ranges(self, calibration: Calibration, plan: Plan) -> Ranges:
+        """A plan's ranges: those that the search chose where its formats are the same, the others calibrated."""
+        own, found = calibration.ranges(plan), self.found
+        same = {site for site, format in plan.formats.items() if found.plan.formats[site] == format}
+        return replace(own, sites={**own.sites, **{site: found.ranges.sites[site] for site in same}})
+
     def result(self, settings: Mapping[str, Any], stopped: bool) -> Result:
-        """The cheapest that holds the floor, of equal ones the more accurate, or else the most accurate; beside it what
-        holds the floor without retraining."""
+        """The cheapest that holds the floor, of equal ones the more accurate, or else the most accurate; beside it the
+        search's own plan."""
         every = [self.found, *self.tried.values()]
         holding = [each for each in every if each.holds]
         if holding:

@@ -93,6 +93,8 @@ def _last_choices(places: Any, sums: Any) -> Any:
                 start = places[cut - 1, i]
                 if start > at:
                     break
+                if before[i] < 0:  # no cut before it lies where it may
+                    continue
                 there = sums[at] - sums[start]
                 gain = before[i] + (there * there / (at - start) if at > start else 0.0)
                 if gain > best:
@@ -116,9 +118,19 @@ def _loop(function: Callable[..., Any]) -> Callable[..., Any]:
     try:
         from numba import njit
 
-        compiled: Callable[..., Any] = njit(cache=True)(function)
+        signature = _SIGNATURES[function]
+        try:
+            compiled: Callable[..., Any] = njit(signature, cache=True)(function)
+        except Exception:  # no folder to keep it in, a full disk, a damaged file
+            compiled = njit(signature)(function)
     except Exception as error:
         why = (str(error).splitlines() or [type(error).__name__])[0]
         warnings.warn(f"numba cannot compile picojoule's loops ({why}); k-means is slower", stacklevel=4)
         return function
     return compiled
+
+
+_SIGNATURES = {
+    _last_cuts: "i4[:,::1](f8[::1], f8[::1], i8)",
+    _last_choices: "Tuple((i4[:,::1], i8))(i8[:,::1], f8[::1])",
+}
