@@ -129,3 +129,38 @@ def test_a_machine_that_errs_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> 
     integers._exact.cache_clear()
     assert serves(1.0)
     assert not serves(2.0**-70)
+
+
+@pytest.mark.parametrize(
+    ("how", "ordinary"),
+    [
+        (Convolution([1, 1], [1, 1], [1, 1], 1), True),
+        (Convolution([3, 3], [0, 1], [1, 1], 4), True),
+        (Convolution([1, 3], [0, 0], [1, 1], 1), False),
+        (Convolution([1, 1], [1, 1], [1, 2], 1), False),
+        (Convolution([2, 2], [2, 0], [1, 1], 1), False),
+    ],
+)
+def test_what_onednn_may_get_wrong_is_not_left_to_it(how: Convolution, ordinary: bool) -> None:
+    assert how.is_ordinary((2, 3)) == ordinary
+
+
+@pytest.mark.skipif(not serves(1.0), reason="this machine does not convolve bytes exactly")
+def test_random_ordinary_convolutions_are_exact() -> None:
+    random = torch.Generator().manual_seed(0)
+
+    def draw(low: int, high: int) -> int:
+        return int(torch.randint(low, high + 1, (), generator=random))
+
+    for _ in range(200):
+        groups, kernel, stride = draw(1, 4), (draw(1, 3), draw(1, 3)), draw(1, 3)
+        padding = [draw(0, size - 1) for size in kernel]
+        shape = (draw(1, 3), groups * draw(1, 4), draw(3, 6), draw(3, 6))
+        x = torch.randint(256, shape, generator=random, dtype=torch.uint8)
+        sizes = (groups * draw(1, 4), shape[1] // groups, *kernel)
+        w, zero = torch.randint(-128, 128, sizes, generator=random).float(), draw(0, 255)
+        how = Convolution([stride, stride], padding, [1, 1], groups)
+        assert how.is_ordinary(kernel)
+        found = convolve(Codes(x, 1.0, zero), Weights(w), None, how, relu=False)
+        direct = torch.nn.functional.conv2d(x.double() - zero, w.double(), None, stride, padding, 1, groups)
+        assert torch.equal(found, direct.float())

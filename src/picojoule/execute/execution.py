@@ -130,7 +130,9 @@ class Execution:
         if step.how is None or step.inputs is None or step.weights is None:
             return False
         grid, weights = self._grids[step.inputs], self.stored[step.weights]
-        return grid is not None and weights.bytes is not None and serves(grid.step)
+        if grid is None or weights.bytes is None or not step.how.is_ordinary(weights.values.shape[2:]):
+            return False
+        return serves(grid.step)
 
     def _size(self, node: Node, values: Mapping[str, Value], batch: int) -> Any:
         if node.op != "aten.sym_size.int":

@@ -5,6 +5,7 @@ with the bias added, rounded once to float32: the number that a network in float
 bits, which overflow, so each machine is put to the test before it is trusted.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -29,6 +30,15 @@ class Convolution:
     padding: list[int]
     dilation: list[int]
     groups: int
+
+    def is_ordinary(self, kernel: Sequence[int]) -> bool:
+        """Whether the operation is right on it: one stride, no dilation, and every window sees some of the input.
+
+        oneDNN of torch 2.13 gives wrong sums on others, or ends the process: 1 in 500 of random small ones, none in
+        40 000 of these.
+        """
+        sees = all(padding < size for padding, size in zip(self.padding, kernel, strict=True))
+        return sees and len({*self.stride}) == 1 and {*self.dilation} == {1}
 
 
 class Weights:

@@ -36,6 +36,8 @@ def layer(operation: Operation, read: Type, weights: Constant, bias: Constant) -
     if not serves(1.0):
         return None
     flat = weights.values.unsqueeze(2) if weights.values.dim() == 3 else weights.values
+    if not _how(operation).is_ordinary(flat.shape[2:]):
+        return None
     for input_bits, weight_bits in SPLITS:
         ends, digits = _ends(read, input_bits), _balanced(flat, weight_bits)
         if parts := _proved(ends, input_bits, digits, weight_bits, bias.values):
@@ -108,10 +110,9 @@ def _proved(
 
 def _how(operation: Operation) -> Convolution:
     """The arguments of a convolution, over two dimensions if it is over one."""
-    sides = ([*operation.args[key]] for key in ("stride", "padding", "dilation"))
-    stride, padding, dilation = (
-        [of_one] * (2 - len(each)) + each for of_one, each in zip((1, 0, 1), sides, strict=True)
-    )
+    stride, padding, dilation = ([*operation.args[key]] for key in ("stride", "padding", "dilation"))
+    if len(stride) == 1:
+        stride, padding, dilation = 2 * stride, [0, *padding], [1, *dilation]
     return Convolution(stride, padding, dilation, operation.args["groups"])
 
 
