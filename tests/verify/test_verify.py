@@ -142,6 +142,8 @@ def test_only_some_engines() -> None:
     assert [each.engine for each in proof.verdicts] == ["float64", "interpreter, bit-serial"]
     with pytest.raises(InputError, match=r"^engine 'tpu' is not known; give some of: float64; .*cortex-m55$"):
         verify(*case, random=2, only=["tpu"])
+    with pytest.raises(InputError, match=r"^engine 'interpreter' is not known"):  # it is what all are held against
+        verify(*case, random=2, only=["interpreter"])
 
 
 def test_nothing_that_ran_is_no_proof() -> None:

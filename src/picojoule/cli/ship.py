@@ -20,7 +20,7 @@ from picojoule.verify import verify as run_verify
 from picojoule.verify.verify import FILE
 
 SHEET = "sheet.md"
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of search, train or demo.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of search, train, cluster or demo.")]
 Point = Annotated[
     str | None, typer.Option("--point", metavar="KEEP", help="The floor whose plan is meant; else the first.")
 ]

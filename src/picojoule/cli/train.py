@@ -24,7 +24,9 @@ Bits = Annotated[int | None, typer.Option("--bits", metavar="BITS", help="1 to 1
 PlanFile = Annotated[Path | None, typer.Option("--plan", metavar="PLAN.json", help="Instead: a format for each site.")]
 RecipeName = Annotated[
     str | None,
-    typer.Option("--recipe", metavar="NAME|FILE.toml", help="modern, sweep, published, short; with --from, finetune."),
+    typer.Option(
+        "--recipe", metavar="NAME|FILE.toml", help="modern, sweep, published, short; with --from, finetune or clusters."
+    ),
 ]
 Activation = Annotated[
     str | None, typer.Option("--activation", metavar="relu|hardtanh", help="At 1 bit it is the sign.")

@@ -26,6 +26,7 @@ function decisionWords(point) {
   const floor = `The floor is ${percent(point.needed)}, ${share} % of the float network's.${marginWords(point)}`;
   if (point.log.length > 0) return `${logWords(point)} ${floor}`;
   if (point.stopped) return `The search was stopped before its first decision. ${floor}`;
+  if (point.holds) return `The network was trained on at this plan: nothing was decided here. ${floor}`;
   const blockers = point.blockers.join(", ") || "not measured";
   return `${floor} Even the most bits do not hold it, so nothing narrower was tried. In the way: ${blockers}.`;
 }
