@@ -35,7 +35,7 @@ def compression(network: Network, plan: Plan, layer: str | None = None) -> float
     >>> from picojoule.network import capture
     >>> network = capture(torch.nn.Linear(64, 16), torch.zeros(1, 64))
     >>> round(compression(network, Plan.uniform(network, "lut4")), 2)
-    12.34
+    12.68
     """
     layers = network.layers if layer is None else (network.layer(layer),)
     shapes = {each.weights: network.shape(each.weights) for each in layers}
