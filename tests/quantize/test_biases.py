@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from picojoule.calibration import Range, Ranges
 from picojoule.network import Network, capture
 from picojoule.plan import Plan
-from picojoule.quantize import quantize, settled
-from picojoule.quantize.biases import accumulator_steps, layers_by_node
+from picojoule.quantize import choices, quantize, settled
+from picojoule.quantize.biases import layers_by_node, sum_steps
 
 
 class Twice(nn.Module):
@@ -97,7 +97,8 @@ def test_layers_in_floating_point_are_left_alone() -> None:
     plan = Plan.parse({"*": "fixed3", "b.weights": "float32"}).expand(of)
     whole = settled(of, plan, ranges(of))
     assert torch.equal(whole.network.tensors["b.bias"], of.tensors["b.bias"])
-    assert accumulator_steps(of, plan, ranges(of))["b"] is None
+    chosen = choices(of, plan, ranges(of))
+    assert sum_steps(chosen["b.weights"], chosen[of.layer("b").inputs], of.tensors["b.weight"]) is None
 
 
 @pytest.mark.parametrize("signed", [True, False])
@@ -105,5 +106,9 @@ def test_steps_follow_the_signs_of_ranges(signed: bool) -> None:
     of = network()
     sites = {site: Range((0,), signed) for site in of.sites}
     plan = Plan.parse({"*": "fixed3"}).expand(of)
-    steps = accumulator_steps(of, plan, Ranges(sites, of.input_shape))
-    assert set(steps.values()) == {2.0**-4 if signed else 2.0**-6}
+    chosen = choices(of, plan, Ranges(sites, of.input_shape))
+    for layer in of.layers:
+        tensor = of.tensors[of.sites[layer.weights].tensor]
+        found = sum_steps(chosen[layer.weights], chosen[layer.inputs], tensor)
+        assert found is not None
+        assert found.tolist() == [2.0**-4 if signed else 2.0**-6]

@@ -9,8 +9,8 @@ from picojoule.calibration import Range, Ranges
 from picojoule.formats import Binary, Fixed, Float32
 from picojoule.network import capture
 from picojoule.plan import Plan
-from picojoule.quantize import quantize
-from picojoule.quantize.biases import accumulator_steps
+from picojoule.quantize import choices, quantize
+from picojoule.quantize.biases import sum_steps
 from picojoule.training import Trainable, trainable, whole_biases
 
 
@@ -118,6 +118,13 @@ def test_steps_of_sums() -> None:
     plan = Plan.parse(texts).expand(network)
     sites = {site: Range((0,), signed=site.endswith("weights")) for site in network.sites}
     sites["conv.inputs"] = Range((1,), signed=False)
-    steps = accumulator_steps(network, plan, Ranges(sites, network.input_shape))
-    assert steps == {"conv": 2**-3 * 2**-7, "hidden": 2**-4, "fc": None}
+    chosen = choices(network, plan, Ranges(sites, network.input_shape))
+    steps = {
+        layer.name: sum_steps(
+            chosen[layer.weights], chosen[layer.inputs], network.tensors[network.sites[layer.weights].tensor]
+        )
+        for layer in network.layers
+    }
+    found = {name: None if step is None else step.tolist() for name, step in steps.items()}
+    assert found == {"conv": [2**-3 * 2**-7], "hidden": [2**-4], "fc": None}
     assert {type(format) for format in plan.formats.values()} == {Fixed, Binary, Float32}

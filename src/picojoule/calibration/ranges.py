@@ -13,12 +13,11 @@ from types import MappingProxyType
 from typing import Any
 
 from picojoule import files
-from picojoule.formats import EXPONENT_LIMIT
+from picojoule.formats import EXPONENT_LIMIT, MOST_NUMBERS
 
 VERSION = 2
 LARGEST_INPUT = 2**26
 """Elements of one sample, as for every value of a network."""
-MOST_MEMBERS = 256
 LARGEST_SHIFT = 1e150
 """As of every number of a document."""
 
@@ -112,8 +111,8 @@ def _range(fields: files.Fields) -> Range:
     if shift is not None and not (shift and all(map(_finite, shift))):
         fields.fail("key 'shift' must be finite numbers, one for each output channel")
     signed, members = fields.boolean("signed"), fields.items("members") if "members" in fields else []
-    if members and not (len(exponents) == 1 and len(members) <= MOST_MEMBERS and _ascending(members)):
-        fields.fail(f"key 'members' must be up to {MOST_MEMBERS} numbers from -1 to 1, ascending, with one exponent")
+    if members and not (len(exponents) == 1 and len(members) <= MOST_NUMBERS and _ascending(members)):
+        fields.fail(f"key 'members' must be up to {MOST_NUMBERS} numbers from -1 to 1, ascending, with one exponent")
     fields.finish()
     return Range(tuple(exponents), signed, tuple(map(float, shift or ())), tuple(map(float, members)))
 

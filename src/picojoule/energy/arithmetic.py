@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from picojoule.energy.chip import DATAPATHS, FLOAT32, Run, common, serial
 from picojoule.energy.platform import Platform
 from picojoule.errors import PlatformError
-from picojoule.formats import Lut
+from picojoule.formats import NUMBER_BITS, Lut
 
 if TYPE_CHECKING:
     from picojoule.formats import Format
     from picojoule.network import Layer
 
-ENTRY_BITS, ENTRY_SIGNIFICAND_BITS = 16, 11
-"""What a codebook's table holds; the latter where it meets floats, unless calibration made it of fixed point."""
+ENTRY_SIGNIFICAND_BITS = 11
+"""Of what a codebook's table holds where it meets floats, unless calibration made it of fixed point."""
 
 
 class Arithmetic(NamedTuple):
@@ -82,12 +82,12 @@ def _is_float32(number: Format) -> bool:
 
 
 def _datapath_bits(number: Format) -> int:
-    return ENTRY_BITS if number.family == "codebook" else number.bits
+    return NUMBER_BITS if number.family == "codebook" else number.bits
 
 
 def _significand_bits(number: Format) -> int:
     if isinstance(number, Lut) and number.entry == "fixed16":
-        return ENTRY_BITS
+        return NUMBER_BITS
     return ENTRY_SIGNIFICAND_BITS if number.family == "codebook" else number.significand_bits
 
 

@@ -13,7 +13,7 @@ from picojoule.formats.base import EXPONENT_LIMIT, Format
 from picojoule.formats.block import Block
 from picojoule.formats.fixed import Fixed
 from picojoule.formats.float32 import Float32
-from picojoule.formats.lut import Lut
+from picojoule.formats.lut import MOST_NUMBERS, NUMBER_BITS, Lut
 from picojoule.formats.minifloat import Minifloat
 from picojoule.formats.normal import Normal
 from picojoule.formats.signs import Binary, Ternary
@@ -21,6 +21,8 @@ from picojoule.registry import members
 
 __all__ = [
     "EXPONENT_LIMIT",
+    "MOST_NUMBERS",
+    "NUMBER_BITS",
     "Binary",
     "Block",
     "Fixed",

@@ -21,6 +21,8 @@ from picojoule.kernels.table import Table, round_to_table
 
 ENTRIES = ("fixed16", "fp16")
 """What a table may hold."""
+MOST_NUMBERS, NUMBER_BITS = 256, 16
+"""How many, and the bits of each."""
 
 
 class Lut(Format):
@@ -82,7 +84,7 @@ class Lut(Format):
         return self._count
 
     def size_bits(self, shape: Sequence[int]) -> int:
-        return self.bits * prod(shape) + 16 * self._count
+        return self.bits * prod(shape) + NUMBER_BITS * self._count
 
     def __str__(self) -> str:
         return f"lut{self._count}" + (":fp16" if self.entry == "fp16" else "")

@@ -31,6 +31,7 @@ from picojoule.search import (
     by_energy,
     formats_of,
     ladders_of,
+    left_out,
     measure,
     strategies,
 )
@@ -123,26 +124,18 @@ class Run:
 
     def _formats(self, signed: Mapping[str, bool], families: tuple[str, ...]) -> tuple[Format, ...]:
         """Those of the families asked for, most energy first; what cannot be searched is named and left out."""
-        (low, high), platform = self._ways.bits, self._setup.platform
-        found, left_out = list[Format](), list[str]()
-        for family in families:
-            formats = formats_of((family,), (low, high))
-            priced = [format for format in formats if has_figure(format, platform)]
-            found += priced
-            if not priced:
-                why = f"platform '{platform.name}' has no figure for them"
-                left_out.append(
-                    f"formats '{family}' are left out: {why if formats else f'none has {low} to {high} bits'}"
-                )
+        bits, platform = self._ways.bits, self._setup.platform
+        missing = [f"formats '{name}' are left out: {why}" for name, why in left_out(families, bits, platform).items()]
+        found = [format for format in formats_of(families, bits) if has_figure(format, platform)]
         if not found:
-            raise InputError(f"{'; '.join(left_out)}; give fixed with them")
-        for line in left_out:
+            raise InputError(f"{'; '.join(missing)}; give fixed with them")
+        for line in missing:
             self._meter.remark(line)
 
         def everywhere_pj(format: Format) -> float:
             return self._setup.estimate(Plan({site: each for site, (each,) in ladders_of(signed, [format]).items()}))
 
-        return by_energy(dict.fromkeys(found), everywhere_pj)  # a family may bring what was named too
+        return by_energy(found, everywhere_pj)
 
     def _fits(self) -> None:
         """Refuse limits that even the fewest bits exceed."""

@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from math import prod
 
 from picojoule.errors import InputError
-from picojoule.formats import Format
+from picojoule.formats import NUMBER_BITS, Format
 from picojoule.network import Network, Site
 from picojoule.plan.plan import Plan
-
-VALUE_BITS = 16
-"""Of a value in a codebook: its numbers, not their indices, lie in memory for layers to multiply."""
 
 
 def weight_bytes(network: Network, plan: Plan) -> int:
@@ -109,7 +106,7 @@ def _site_bytes(network: Network, site: Site, format: Format) -> int:
     """The bytes that a site's tensor takes at a format: weights, or a value of one sample."""
     shape = network.shape(site.name)
     decoded = format.fitted and site.kind == "inputs"
-    return -(-(VALUE_BITS * prod(shape) if decoded else format.size_bits(shape)) // 8)
+    return -(-(NUMBER_BITS * prod(shape) if decoded else format.size_bits(shape)) // 8)
 
 
 def _last_readers(network: Network, made: Container[str]) -> dict[str, int]:

@@ -5,7 +5,6 @@ down, which changes no sign; elsewhere to the nearest, half to even.
 """
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from picojoule.calibration import Ranges
-from picojoule.formats import Binary, Format
+from picojoule.formats import Binary
 from picojoule.network import Layer, Network, Node, Ref, ops
 from picojoule.network.fold import free
 from picojoule.plan import Plan
@@ -48,7 +47,9 @@ def settled(network: Network, plan: Plan, ranges: Ranges) -> Settled:
     nodes: list[Node] = []
     for node in network.nodes:
         layer, refs = layers.get(node.name), list(node.refs())
-        each = _sum_steps(network, chosen, layer) if layer is not None and len(refs) > 2 else None
+        each = None
+        if layer is not None and len(refs) > 2:
+            each = sum_steps(chosen[layer.weights], chosen[layer.inputs], network.tensors[refs[1]])
         if layer is not None and each is not None:
             name = refs[2]
             bias = tensors[name].double()
@@ -71,36 +72,13 @@ def layers_by_node(network: Network) -> dict[str, Layer]:
     return dict(zip(nodes, network.layers, strict=True))
 
 
-def _sum_steps(network: Network, chosen: Mapping[str, Choice], layer: Layer) -> Tensor | None:
-    """The step in which a layer's sums go, one or one for each channel; None where weights or inputs have none."""
-    weights, inputs = chosen[layer.weights], chosen[layer.inputs]
+def sum_steps(weights: Choice, inputs: Choice, stored: Tensor) -> Tensor | None:
+    """The step in which the sums of a layer with these weights go, one or one for each channel, float64; None where
+    weights or inputs are whole numbers of none."""
     if not (weights.format.rounds and inputs.format.rounds) or inputs.format.with_scales:
         return None
-    found, read = steps_of(weights, network.tensors[network.sites[layer.weights].tensor]), value_steps(inputs)
+    found, read = steps_of(weights, stored), value_steps(inputs)
     return _power(found.exponents) * 2.0 ** read.exponents[0] if found.fit and read.fit else None
-
-
-def accumulator_steps(network: Network, plan: Plan, ranges: Ranges) -> dict[str, float | None]:
-    """By layer the step in which its sums go where the weights' exponents are 0; None where that is not even."""
-    return {layer.name: _step_of(plan, ranges, layer) for layer in network.layers}
-
-
-def _step_of(plan: Plan, ranges: Ranges, layer: Layer) -> float | None:
-    formats = plan.formats[layer.weights], plan.formats[layer.inputs]
-    if not all(format.rounds for format in formats):
-        return None
-    weights, inputs = ranges.sites[layer.weights], ranges.sites[layer.inputs]
-    one, other = _step(formats[0], weights.signed), _step(formats[1], inputs.signed)
-    return one * other * 2.0 ** inputs.exponents[0] if one and other else None
-
-
-def _step(format: Format, signed: bool) -> float:
-    """What all numbers of a format are multiples of; 0 where there is nothing, or it has its numbers from elsewhere."""
-    if format.with_scales or format.fitted:
-        return 0.0
-    members = format.grid(signed)
-    least = float(members[members != 0].abs().min())
-    return least if bool(((members / least).frac() == 0).all()) else 0.0
 
 
 def is_threshold(network: Network, plan: Plan, name: str) -> bool:

@@ -162,7 +162,7 @@ def _waypoint(result: Result, waypoint: Waypoint, front: list[Waypoint]) -> dict
     return {
         "family": words.family(plan),
         "numbers": words.numbers(result.captured, plan),
-        "uniform": len({(format.family, format.bits) for format in plan.formats.values()}) == 1,
+        "uniform": len({"binary" if str(format) == "fixed1" else str(format) for format in plan.formats.values()}) == 1,
         "front": waypoint in front,
         "energy_pj": waypoint.energy_pj,
         "of_16_bits": _ratio(waypoint.energy_pj, result.baselines.get("fixed16")),

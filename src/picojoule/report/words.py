@@ -6,9 +6,8 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 
-from picojoule import units
+from picojoule import search, units
 from picojoule.calibration import Range
-from picojoule.energy import has_figure
 from picojoule.errors import FormatError
 from picojoule.evaluate import Floor, Tally
 from picojoule.evaluate.floor import GRAIN
@@ -16,7 +15,7 @@ from picojoule.formats import Format, parse
 from picojoule.network import Network
 from picojoule.plan import Plan
 from picojoule.report import rerun
-from picojoule.search import FAMILIES, OperatingPoint, Result, formats_of
+from picojoule.search import FAMILIES, OperatingPoint, Result
 
 NAMED = 6
 """So many sites or formats are named where there may be many."""
@@ -102,16 +101,11 @@ def span(range: Range, format: Format) -> str:
 def left_out(found: Result) -> list[str]:
     """One line for each family of formats that was asked for and of which none could be tried, with the reason."""
     bits, platform = searched_bits(found), rerun.own_platform(found.settings)
-    lines = []
     asked = [str(found.settings.get(key, "")).split(",") for key in ("formats", "inputs")]
-    for name in dict.fromkeys(chain(*asked)):
-        if _is_known(name) and bits is not None and platform is not None:
-            formats = formats_of((name,), bits)
-            missing = f"platform '{platform.name}' has no figure for them"
-            why = missing if formats else f"none has {bits[0]} to {bits[1]} bits"
-            if not any(has_figure(format, platform) for format in formats):
-                lines.append(f"formats '{name}' were left out: {why}")
-    return lines
+    if bits is None or platform is None:
+        return []
+    reasons = search.left_out(filter(_is_known, dict.fromkeys(chain(*asked))), bits, platform)
+    return [f"formats '{name}' were left out: {why}" for name, why in reasons.items()]
 
 
 def sure(confidence: float) -> str:

@@ -13,6 +13,7 @@ from picojoule.search.strategy import (
     by_energy,
     formats_of,
     ladders_of,
+    left_out,
     strategies,
 )
 
@@ -34,6 +35,7 @@ __all__ = [
     "by_energy",
     "formats_of",
     "ladders_of",
+    "left_out",
     "measure",
     "non_dominated",
     "strategies",

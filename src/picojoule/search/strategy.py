@@ -12,11 +12,12 @@ from functools import cache
 from heapq import merge
 from typing import Any, ClassVar
 
+from picojoule.energy import Platform, has_figure
 from picojoule.evaluate import Evaluator, Floor, Tally, Verdict
 from picojoule.files import Fields
-from picojoule.formats import Binary, Format, parse
+from picojoule.formats import NUMBER_BITS, Binary, Format, parse
 from picojoule.network import Network
-from picojoule.plan import VALUE_BITS, Limits, Plan
+from picojoule.plan import Limits, Plan
 from picojoule.registry import members
 from picojoule.search.sensitivity import Sensitivities, series
 
@@ -141,7 +142,7 @@ class Problem:
 
         def taken(format: Format) -> tuple[float, bool]:
             decoded = format.fitted and inputs
-            return VALUE_BITS if decoded else format.stored_bits, series(format) != "fixed"
+            return NUMBER_BITS if decoded else format.stored_bits, series(format) != "fixed"
 
         return min(self.ladders[name], key=taken)
 
@@ -158,6 +159,18 @@ def formats_of(families: Iterable[str], bits: tuple[int, int]) -> tuple[Format, 
     """The formats that families bring, of elements within the bits; what is no family is a format itself."""
     found = (parse(text) for family in families for text in FAMILIES.get(family, (family,)))
     return tuple(dict.fromkeys(format for format in found if bits[0] <= format.bits <= bits[1]))
+
+
+def left_out(families: Iterable[str], bits: tuple[int, int], platform: Platform) -> dict[str, str]:
+    """Those of the families of which nothing can be tried, with the reason."""
+    reasons = {}
+    for family in families:
+        formats = formats_of((family,), bits)
+        if not formats:
+            reasons[family] = f"none has {bits[0]} to {bits[1]} bits"
+        elif not any(has_figure(format, platform) for format in formats):
+            reasons[family] = f"platform '{platform.name}' has no figure for them"
+    return reasons
 
 
 def ladders_of(signed: Mapping[str, bool], formats: Iterable[Format]) -> dict[str, tuple[Format, ...]]:

@@ -15,8 +15,8 @@ from picojoule.calibration import OBSERVERS, Range, Ranges, Statistics
 from picojoule.formats import EXPONENT_LIMIT, Format
 from picojoule.network import Network, NetworkModule
 from picojoule.plan import Plan
-from picojoule.quantize import Choice, settled, shifted_biases
-from picojoule.quantize.biases import accumulator_steps, is_threshold
+from picojoule.quantize import Choice, choices, settled, shifted_biases
+from picojoule.quantize.biases import is_threshold, sum_steps
 from picojoule.training import topology
 from picojoule.training.shared import Shared
 from picojoule.training.taps import Norm
@@ -48,17 +48,21 @@ def from_units(module: NetworkModule, plan: Plan, ranges: Ranges) -> tuple[Netwo
 def fold_norms(module: NetworkModule, plan: Plan, ranges: Ranges) -> tuple[Network, Ranges]:
     """The network of a module that trained with batch norm behind each layer, without it, and its ranges."""
     tensors, sites = _tensors(module, plan), dict(ranges.sites)
-    steps = accumulator_steps(module.network, plan, ranges)
+    chosen = choices(module.network, plan, ranges)
     for layer, node in topology.layer_nodes(module.network):
-        site = module.network.sites[module.network.layer(layer).weights]
+        operands = module.network.layer(layer)
+        site = module.network.sites[operands.weights]
         norm = module.tap(f"{layer}.outputs")
         assert isinstance(norm, Norm)
         scale, mean, offset = norm.affine()
-        weights, format, step = tensors[site.tensor], plan.formats[site.name], steps[layer]
+        weights, format = tensors[site.tensor], plan.formats[site.name]
         unit = topology.unit_exponent(format)
-        if step is not None and is_threshold(module.network, plan, node.name):
+        step = None
+        if is_threshold(module.network, plan, node.name):
+            step = sum_steps(Choice(format, Range((unit,), signed=True)), chosen[operands.inputs], weights)
+        if step is not None:
             powers = _powers(scale)
-            threshold = _floor(offset / scale - mean, step * 2.0**unit)
+            threshold = _floor(offset / scale - mean, step)
             tensors[site.tensor], bias = _scaled(weights, powers), _scaled(threshold, powers)
             exponents = tuple(power + unit for power in powers)
         else:
@@ -74,7 +78,7 @@ def whole_biases(network: Network, plan: Plan, ranges: Ranges) -> Network:
     return settled(network, plan, ranges).network
 
 
-def _floor(bias: Tensor, step: float | Tensor) -> Tensor:
+def _floor(bias: Tensor, step: Tensor) -> Tensor:
     """The greatest multiple of the step below: a whole number of steps and it have the same sign, with 0 above."""
     return (bias / step).floor().clamp(-_MOST_STEPS, _MOST_STEPS) * step
 

@@ -30,7 +30,7 @@ POINTWISE = frozenset(
 """Operations whose every number depends on the numbers in its place alone."""
 MOVES = ops.VIEW | frozenset("max_pool1d max_pool2d slice cat concat pad constant_pad_nd".split())
 """Operations that give the same whether numbers are rounded before or after them; but zeros padded have no sign."""
-MOST_BITS = 8
+MOST_SITE_BITS = 8
 """Of a site in fixed point whose codes are looked up."""
 MOST_LOOKED_UP = 2**24
 """Codes that a value may have, of which each is tried."""
@@ -79,8 +79,8 @@ def table(made: Builder, network: Network, node: Node, origin: str, value: str, 
     """
     last = _last(network, node)
     told = f"'{last.name}' ({ops.short(last.op)})"
-    if site.bits > MOST_BITS and not site.members:
-        told += f" is looked up, in at most {MOST_BITS} bits"
+    if site.bits > MOST_SITE_BITS and not site.members:
+        told += f" is looked up, in at most {MOST_SITE_BITS} bits"
         raise InputError(f"{told}; give site '{site.name}' fewer than {site.bits}")
     function = _Function(network, origin, node)
     axis = function.axis
