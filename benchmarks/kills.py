@@ -36,7 +36,7 @@ PLACES = {
     "evaluation": ("evaluate/evaluator.py", "execute/runner.py"),
     "measurement": ("search/sensitivity.py",),
     "journal": ("search/journal.py",),
-    "saving": ("search/result.py", "picojoule/files.py"),
+    "saving": ("search/result/result.py", "picojoule/files/writing.py"),
 }
 """Where a process is killed by itself; elsewhere it is killed by the clock."""
 WRITING = ("save", "write_together", "_beside", "_new", "_sweep", "_lock", "_settle", "_told")

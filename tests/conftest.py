@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from hypothesis import settings
 from tests import needs
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 # One thread: with more, tiny networks wait for each other at every step, 14 times longer on a busy machine.
 torch.set_num_threads(1)
+
+# The same examples each time; how long one takes says nothing on a machine that others use too.
+settings.register_profile("picojoule", deadline=None, derandomize=True, database=None)
+settings.load_profile("picojoule")
 
 
 @pytest.fixture(scope="session")

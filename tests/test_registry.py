@@ -61,10 +61,10 @@ def installed(folder: Path, monkeypatch: pytest.MonkeyPatch, entries: str) -> No
 @pytest.fixture
 def fresh() -> Iterator[None]:
     """What is known of formats is forgotten before and after."""
-    for found in (formats.families, formats.parse):
+    for found in (formats.classes, formats.parse):
         found.cache_clear()
     yield
-    for found in (formats.families, formats.parse):
+    for found in (formats.classes, formats.parse):
         found.cache_clear()
 
 
@@ -76,7 +76,7 @@ def test_every_concrete_class_of_a_room_is_found_once_where_it_is_defined(room: 
 @pytest.mark.usefixtures("fresh")
 def test_entry_points_come_after_the_rooms_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed(tmp_path, monkeypatch, "[picojoule.formats]\nours = a_strangers_format:Ours\n")
-    assert [family.__name__ for family in formats.families()] == [
+    assert [each.__name__ for each in formats.classes()] == [
         "Block", "Fixed", "Float32", "Lut", "Minifloat", "Normal", "Binary", "Ternary", "Ours",
     ]  # fmt: skip
     assert str(formats.parse("ours")) == "ours"

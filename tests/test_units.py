@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from picojoule import units
 
-quietly = settings(max_examples=300, deadline=None, derandomize=True, database=None)
+quietly = settings(max_examples=300)
 PREFIXES = {"pJ": 1.0, "nJ": 1e3, "µJ": 1e6, "mJ": 1e9, "J": 1e12}
 
 

@@ -66,8 +66,14 @@ def test_half_precision_is_read_and_what_is_never_negative_is_unsigned() -> None
 
 def test_what_cannot_be_compared_is_refused() -> None:
     told = "there is no floating-point tensor of 2 or more dimensions to round; give a file of weights"
-    for tensors in ({}, {"bias": normal(4)}, {"codes": torch.ones(3, 3, dtype=torch.int8)}, {"w": torch.zeros(2, 2)}):
+    for tensors in ({}, {"bias": normal(4)}, {"codes": torch.ones(3, 3, dtype=torch.int8)}):
         with pytest.raises(InputError, match=f"^{told}$"):
+            compare([parse("nf4")], tensors)
+    zeros = {"w": torch.zeros(2, 2), "none": torch.zeros(0, 3)}
+    for tensors, others in (({"w": zeros["w"]}, ""), (zeros, " and 1 more")):
+        with pytest.raises(
+            InputError, match=f"^tensor 'w'{others}: every value is zero; give weights that are trained$"
+        ):
             compare([parse("nf4")], tensors)
     with pytest.raises(DataError, match=r"^tensor 'w' has NaN or Inf in 1 of 2 values; give finite ones$"):
         compare([parse("nf4")], {"w": torch.tensor([[1.0, math.nan]])})

@@ -16,7 +16,7 @@ from picojoule.calibration.observers import covering, least_squares
 from picojoule.formats import Float32, parse
 from picojoule.network import capture
 
-quietly = settings(max_examples=300, deadline=None, derandomize=True, database=None)
+quietly = settings(max_examples=300)
 
 
 def of(*rows: list[float]) -> Statistics:

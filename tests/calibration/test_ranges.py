@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from picojoule.calibration import Range, Ranges
 from picojoule.errors import FileError
 
-quietly = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+quietly = settings(max_examples=200)
 DOCUMENT = (
     b'{"picojoule": "ranges", "version": 2, "input_shape": [1, 28, 28], "sites": '
     b'{"a.inputs": {"exponents": [3], "signed": false}, "a.weights": {"exponents": [-1, 96, -96], "signed": true, '

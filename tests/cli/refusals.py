@@ -524,6 +524,7 @@ def _write_checkpoints(folder: Path) -> None:
     save_file({**good, "fc.bias": good["fc.bias"] / 0}, folder / "infinite.safetensors")
     save_file({"w": torch.tensor([[1.0, 2.0], [3.0, torch.nan]])}, folder / "broken.safetensors")
     save_file({"w": torch.ones(2, 2, dtype=torch.int8)}, folder / "codes.safetensors")
+    save_file({"w": torch.zeros(2, 2)}, folder / "zeros.safetensors")
     whole = (folder / "trained.safetensors").read_bytes()
     (folder / "cut.safetensors").write_bytes(whole[:-20])
 

@@ -47,7 +47,7 @@ def test_nothing_on_the_page_says_everything() -> None:
 
 
 class TestExitCodes:
-    """Each code of the page's first table, by a command that ends with it."""
+    """Each code of the page's first table, by a command that ends with it; 1 takes a fault (`test_ship.py`)."""
 
     COMMANDS = (
         "formats fixed4",
@@ -64,5 +64,5 @@ class TestExitCodes:
 
     def test_codes(self, codes: list[int], run: Run) -> None:
         shown = re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)
-        assert [str(code) for code in codes] == shown
+        assert [str(code) for code in sorted([1, *codes])] == shown
         assert run("report", "run").code == 0  # a look at a run whose floor is out of reach

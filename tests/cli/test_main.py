@@ -1,5 +1,6 @@
 """The command line as a whole."""
 
+import pytest
 from tests.cli.conftest import Run
 
 import picojoule
@@ -17,7 +18,8 @@ def test_every_verb_explains_itself(run: Run) -> None:
         assert f" {verb} " in done.out.splitlines()[0]
 
 
-def test_the_zoo_without_a_checkpoint_is_remarked_on(run: Run) -> None:
-    done = run("search", "lenet5", "--data", "digits", "--resize", "12", "--device", "none")
+@pytest.mark.parametrize("verb", ["search", "cluster"])
+def test_the_zoo_without_a_checkpoint_is_remarked_on(run: Run, verb: str) -> None:
+    done = run(verb, "lenet5", "--data", "digits", "--resize", "12", "--device", "none")
     assert "'lenet5' is a network of the zoo with fresh random weights" in done.err
     assert done.code == 2  # digits are 8 by 8

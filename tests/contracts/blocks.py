@@ -93,7 +93,7 @@ class BlockLaws:
     """One test method for each law of block formats."""
 
     texts: ClassVar[tuple[str, ...]] = (
-        *(text for family in formats.families() if family.with_scales for text in family.examples),
+        *(text for each in formats.classes() if each.with_scales for text in each.examples),
         *("e2m1/32", "e4m3/16", "nf3/5:e5m2", "fixed4/32:e8m0", "e3m0/2:u8", "nf4/3:u8"),
     )
     """The canonical texts of the formats that are held to the laws."""
@@ -113,7 +113,7 @@ class BlockLaws:
         format = self.get(text)
         assert (str(format), hash(format)) == (text, hash(formats.parse(text)))
         assert pickle.loads(pickle.dumps(format)) == copy.deepcopy(format) == format
-        assert format.family == format.element.family
+        assert format.arithmetic == format.element.arithmetic
         assert format.bits == format.element.bits < format.stored_bits
         assert format.with_scales
         low, high = format.limits()

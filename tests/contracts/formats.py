@@ -25,7 +25,7 @@ from picojoule import formats
 from picojoule.errors import FormatError
 from picojoule.formats import EXPONENT_LIMIT, Format
 
-TEXTS = tuple(text for family in formats.families() if not family.with_scales for text in family.examples)
+TEXTS = tuple(text for each in formats.classes() if not each.with_scales for text in each.examples)
 LISTABLE = 16
 """Formats of more bits need not list their grid."""
 
@@ -41,9 +41,6 @@ def named(text: str) -> Format:
 
 laws = settings(
     max_examples=20,
-    deadline=None,
-    derandomize=True,
-    database=None,
     # Every subclass runs the same law, and `text` stays the same for all examples of a run.
     suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
 )
@@ -120,7 +117,7 @@ class FormatLaws:
 
     def test_it_says_what_it_is(self, text: str) -> None:
         format = named(text)
-        assert format.family in ("fixed", "float", "codebook")
+        assert format.arithmetic in ("fixed", "float", "codebook")
         assert format.bits >= 1
         assert format.stored_bits == format.bits
         table = 16 * 2**format.bits if format.fitted else 0

@@ -40,9 +40,6 @@ from picojoule.search import (
 
 laws = settings(
     max_examples=40,
-    deadline=None,
-    derandomize=True,
-    database=None,
     # Every subclass runs the same law, and `strategy` stays the same for all examples of a run.
     suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
 )
@@ -92,7 +89,9 @@ def walk(strategy: type[Strategy], problem: Problem, floor: Floor) -> Walk:
 
 def total_bits(plan: Plan) -> float:
     """A cost for strategies that ask for one; a layer's operands of two families are dearer than either."""
-    odd = sum(plan.formats[each.weights].family != plan.formats[each.inputs].family for each in network().layers)
+    odd = sum(
+        plan.formats[each.weights].arithmetic != plan.formats[each.inputs].arithmetic for each in network().layers
+    )
     return sum(format.stored_bits for format in plan.formats.values()) + 3.0 * odd
 
 
@@ -116,7 +115,7 @@ def searches(draw: st.DrawFn) -> tuple[Problem, Floor]:
     families = draw(st.sampled_from([("fixed",), tuple(FAMILIES), ("fixed", "nf"), ("float", "nf")]))
     formats = formats_of(families, bits) or formats_of(("fixed",), bits)
     dear = draw(st.sampled_from([0.5, 1, 2]))
-    order = by_energy(formats, lambda format: format.stored_bits * (1 if format.family == "fixed" else dear))
+    order = by_energy(formats, lambda format: format.stored_bits * (1 if format.arithmetic == "fixed" else dear))
     signed = {site: draw(st.booleans()) for site in sites}
     ladders = ladders_of(signed, order)
     if draw(st.booleans()):  # inputs of their own

@@ -15,11 +15,11 @@ class Number:
     """What the energy model asks of a format."""
 
     bits: int
-    family: str = "fixed"
+    arithmetic: str = "fixed"
     with_scales: bool = False
 
     def __str__(self) -> str:
-        return f"{self.family}{self.bits}"
+        return f"{self.arithmetic}{self.bits}"
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class Net:
     input_count: int
     leftovers: tuple[Leftover, ...] = ()
 
-    def plan(self, bits: Sequence[tuple[int, int]], family: str = "fixed") -> SimpleNamespace:
+    def plan(self, bits: Sequence[tuple[int, int]], arithmetic: str = "fixed") -> SimpleNamespace:
         """Each layer's (input bits, weight bits)."""
         formats = {}
         for layer, (inputs, weights) in zip(self.layers, bits, strict=True):
-            formats[layer.inputs], formats[layer.weights] = Number(inputs, family), Number(weights, family)
+            formats[layer.inputs], formats[layer.weights] = Number(inputs, arithmetic), Number(weights, arithmetic)
         return SimpleNamespace(formats=formats)
 
-    def uniform(self, bits: int, family: str = "fixed") -> SimpleNamespace:
-        return self.plan([(bits, bits)] * len(self.layers), family)
+    def uniform(self, bits: int, arithmetic: str = "fixed") -> SimpleNamespace:
+        return self.plan([(bits, bits)] * len(self.layers), arithmetic)
 
 
 def chain(*counts: tuple[int, int, int, int, int], leftovers: tuple[Leftover, ...] = ()) -> Net:

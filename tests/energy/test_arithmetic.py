@@ -1,4 +1,4 @@
-"""What MACs of floats and codebooks cost: by hand, of two families the wider, and refused where there is no figure."""
+"""What MACs of floats and codebooks cost: by hand, of two classes the wider, and refused where there is no figure."""
 
 import math
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ from torch import nn
 from picojoule.energy import EnergyReport, Platform, energy, has_figure
 from picojoule.energy.report import LayerEnergy
 from picojoule.errors import PlatformError
-from picojoule.formats import families, parse
+from picojoule.formats import classes, parse
 from picojoule.network import capture
 from picojoule.plan import Plan
 
@@ -131,7 +131,7 @@ def test_platforms_without_figures_say_so(name: str) -> None:
 
 
 def test_every_format_has_a_figure_at_45_nm() -> None:
-    for text in (text for family in families() for text in family.examples):
+    for text in (text for each in classes() for text in each.examples):
         assert layer(text, text).compute_pj > 0, text
 
 

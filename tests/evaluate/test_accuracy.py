@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
@@ -22,7 +22,6 @@ def test_the_interval_is_scipys(n: int, confidence: float) -> None:
         assert high == pytest.approx(expected.high, abs=1e-12)
 
 
-@settings(derandomize=True)
 @given(st.integers(1, 10**6), st.data())
 def test_the_interval_holds_the_fraction_and_stays_within_0_and_1(n: int, data: st.DataObject) -> None:
     accuracy = Accuracy(data.draw(st.integers(0, n)), n)

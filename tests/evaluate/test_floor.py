@@ -42,7 +42,6 @@ def test_floors_are_exact(keep: float, reference: int, least: int) -> None:
     assert not floor.holds(Accuracy(least - 1, 1000))
 
 
-@settings(derandomize=True)
 @given(st.integers(1, 10**4), st.integers(0, 10**4), st.integers(0, 10**4))
 def test_a_floor_of_four_decimals_is_whole_number_arithmetic(keep: int, reference: int, correct: int) -> None:
     floor = Floor(keep / 10**4, Accuracy(reference, 10**4))
@@ -95,7 +94,6 @@ def by_search(both: int, lost: int, gained: int, keep: float) -> float:
     return float(((1 - keep) * both - keep * lost + gained) / variance**0.5)
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.integers(1, 2000), st.integers(1, 40), st.integers(0, 40), st.sampled_from([0.5, 0.9, 0.99, 0.999]))
 def test_the_statistic_is_that_of_the_likeliest_probabilities(both: int, lost: int, gained: int, keep: float) -> None:
     floor = Floor(keep, Accuracy(both + lost, 3000), 0.95)
@@ -153,7 +151,6 @@ def test_a_plan_just_on_the_floor_is_accepted_one_time_in_twenty(
         assert wrong >= 0.03
 
 
-@settings(derandomize=True)
 @given(
     st.sampled_from([0.5, 0.8, 0.95, 0.99, 0.999, 1.0]),
     st.sampled_from([None, 0.5, 0.95, 0.9999]),
@@ -185,7 +182,7 @@ SCORES = {
 
 @pytest.mark.parametrize("kind", SCORES)
 @pytest.mark.parametrize("confidence", [None, 0.6, 0.95])
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_an_early_decision_is_the_late_one(kind: str, confidence: float | None, data: st.DataObject) -> None:
     """Whatever the scores, the floor, the order and the chunks: once certain, it stays what it is to the end."""

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from picojoule.execute.memory import Memory
@@ -50,7 +50,6 @@ def test_the_first_value_under_a_key_stays() -> None:
     assert memory.get("a") == 1
 
 
-@settings(derandomize=True)
 @given(st.lists(st.tuples(st.sampled_from("gpb"), st.integers(0, 9)), max_size=80), st.integers(0, 40))
 def test_it_never_exceeds_its_budget_and_never_mistakes_a_value(ops: list[tuple[str, int]], limit: int) -> None:
     memory, held = Memory(limit), dict[int, int]()

@@ -10,7 +10,7 @@ from picojoule.explore.trial import STATES
 PLATFORMS = ("abacus", "envision", "moons2017")
 NETWORKS = ("a", "b-x0.5", "mine.py:net", "qnn-1x8-1x8-1x8")
 
-quietly = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+quietly = settings(max_examples=100)
 
 finite = st.floats(0, 1e6).filter(lambda x: x == 0 or x > 1e-100)
 texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=8)

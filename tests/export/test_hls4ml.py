@@ -9,7 +9,7 @@ from tests import needs
 from picojoule.verify.engines import interpreter
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-NETWORKS = ("dense, 4 bits", "convolutions, 4 bits, padded", "mixed, one layer binary", "binary throughout, dense",
+NETWORKS = ("convolutions, 4 bits, padded", "mixed, one layer binary", "binary throughout, dense",
             "binary throughout, convolutions")  # fmt: skip
 
 pytestmark = pytest.mark.slow

@@ -50,6 +50,6 @@ def test_ternary_is_the_nearest_of_three(exponent: int, signed: bool, dtype: tor
 
 
 def test_ternary_is_three_numbers_in_two_bits() -> None:
-    assert (Ternary().bits, Ternary().family, Ternary().size_bits((3, 3))) == (2, "fixed", 18)
+    assert (Ternary().bits, Ternary().arithmetic, Ternary().size_bits((3, 3))) == (2, "fixed", 18)
     assert Ternary().grid(True).tolist() == Ternary().grid(False).tolist() == [-1.0, 0.0, 1.0]
     assert Ternary().limits(True) == Ternary().limits(False) == (-1.0, 1.0)

@@ -36,7 +36,7 @@ def examples(count: int) -> settings:
     return settings(
         max_examples=count * _TIMES,
         derandomize=_TIMES == 1,
-        deadline=None,  # `within` is in its place: a deadline fails on a busy machine
+        # `within` is in its place: a deadline fails on a busy machine
         database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
     )

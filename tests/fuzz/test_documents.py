@@ -17,7 +17,7 @@ from picojoule.energy import Platform, Sparsity, energy, platforms
 from picojoule.errors import FileError
 from picojoule.evaluate import Accuracy
 from picojoule.explore import Cost, Exploration, Point, Trial
-from picojoule.formats import families, parse
+from picojoule.formats import classes, parse
 from picojoule.plan import Plan
 from picojoule.report import study
 from picojoule.report.page import page
@@ -102,7 +102,7 @@ PIECES = st.sampled_from(
 def test_any_format_text(text: str) -> None:
     found = refused(lambda: parse(text))
     assert found is None or str(found) == text
-    assert found is None or type(found) in families()
+    assert found is None or type(found) in classes()
 
 
 TOML = (

@@ -20,7 +20,7 @@ def cases(draw: st.DrawFn) -> tuple[torch.Tensor, int]:
 
 
 @given(cases())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_weight_is_its_tables_number_shifted(case: tuple[torch.Tensor, int]) -> None:
     values, block = case
     coding = coded(values, block)

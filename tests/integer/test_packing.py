@@ -31,7 +31,7 @@ def cases(draw: st.DrawFn) -> tuple[list[int], int, str]:
 
 
 @given(cases())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_round_trips(case: tuple[list[int], int, str]) -> None:
     codes, bits, form = case
     packed = pack(torch.tensor(codes, dtype=torch.int64), bits, form)

@@ -109,6 +109,8 @@ class TestResult:
 
     def test_says_what_was_asked_and_tried(self, result: Result) -> None:
         settings = dict(result.settings)
+        asked = job.asked_of(0.95, False, Recipe.load("clusters"), 8, "point")
+        assert {key: settings[key] for key in asked} == asked
         assert (settings["job"], settings["keep"], settings["activations"]) == ("cluster", [0.95], False)
         assert (settings["recipe"], settings["epochs"], settings["inputs"]) == ("clusters", 8, "fixed16")
         tried = settings["retrained"]

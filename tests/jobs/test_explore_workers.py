@@ -159,7 +159,7 @@ def check(home: Home, undisturbed: Any, **others: int) -> None:
 
 
 def test_one_is_killed(home: Home, undisturbed: Any) -> None:
-    killed, other = home.worker({2: sends(signal.SIGKILL)}, grace=8), home.worker(grace=3)
+    killed, other = home.worker({2: sends(signal.SIGKILL)}, grace=12), home.worker(grace=6)
     assert killed.wait(120) == -signal.SIGKILL
     assert other.wait(120) == 0
     check(home, undisturbed, died=1)

@@ -233,7 +233,8 @@ class TestResult:
             (
                 "float,nf",
                 "formats 'float' are left out: platform 'moons2017' has no figure for them; formats 'nf' are left out: "
-                "platform 'moons2017' has no figure for them; give fixed with them",
+                "platform 'moons2017' has no figure for them; give formats 'fixed,float,nf', or another platform than "
+                "'moons2017'",
             ),
         ],
     )
@@ -249,7 +250,8 @@ class TestResult:
             ("fixed8,fixed8", "family of formats 'fixed8' is given twice; give it once"),
             (
                 "lut",
-                "formats 'lut' are left out: platform 'moons2017' has no figure for them; give fixed with them",
+                "inputs 'lut' are left out: platform 'moons2017' has no figure for them; give inputs 'fixed,lut', or "
+                "another platform than 'moons2017'",
             ),
         ],
     )
@@ -263,7 +265,7 @@ class TestResult:
         how: dict[str, Any] = {"strategy": strategy, "platform": "horowitz45", "confidence": "point"}
         both = search(formats="fixed,lut", **how)
         found = search(formats="lut", out=tmp_path, **how)
-        assert {format.family for format in found.plan.formats.values()} == {"codebook"}
+        assert {format.arithmetic for format in found.plan.formats.values()} == {"codebook"}
         for site, format in found.plan.formats.items():
             assert 0 < len(found.ranges.sites[site].members) <= 2**format.bits
         assert found.point.holds
@@ -284,7 +286,7 @@ class TestResult:
         found = search(formats="lut", inputs="fixed16", **how)
         kinds = {site.name: site.kind for site in small.network().sites.values()}
         for site, format in found.plan.formats.items():
-            assert format.family == "codebook" if kinds[site] == "weights" else str(format) == "fixed16"
+            assert format.arithmetic == "codebook" if kinds[site] == "weights" else str(format) == "fixed16"
         assert found.settings["inputs"] == "fixed16"
         assert found.point.holds
         tried = {str(trial.format) for decision in found.log for trial in decision.trials}
@@ -306,7 +308,7 @@ class TestResult:
             "confidence": "point",
         }
         floats = search(formats="float", **how)
-        assert {format.family for format in floats.plan.formats.values()} == {"float"}
+        assert {format.arithmetic for format in floats.plan.formats.values()} == {"float"}
         assert len(set(floats.plan.formats.values())) > 1
         fixed, mixed = search(**how), search(formats="fixed,float,nf", **how)
         assert all(point.energy is not None for point in (*floats.points, *fixed.points, *mixed.points))

@@ -67,13 +67,13 @@ class TestKilled:
     @pytest.mark.parametrize("strategy", ["greedy", "descent"])
     def test_at_random_moments(self, strategy: str) -> None:
         """The short version of a benchmark that kills a hundred."""
-        benchmark = [sys.executable, str(ROOT / "benchmarks" / "kills.py"), "5", "1", strategy]
+        benchmark = [sys.executable, str(ROOT / "benchmarks" / "kills.py"), "3", "1", strategy]
         done = subprocess.run(benchmark, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr
-        kills = re.match(r"(\d+) kills \((\d+) calibration, .* over 5 runs", done.stdout)
+        kills = re.match(r"(\d+) kills \((\d+) calibration, .* over 3 runs", done.stdout)
         assert kills is not None
-        assert int(kills[1]) >= 10
-        assert "with nothing left beside: 5 of 5\nrepeated though journaled: 0;" in done.stdout
+        assert int(kills[1]) >= 6
+        assert "with nothing left beside: 3 of 3\nrepeated though journaled: 0;" in done.stdout
 
     def test_while_it_replaces_another_result(self, tmp_path: Path) -> None:
         """Whenever it dies, the folder holds the old result, or the new one, or says that it is not finished."""
@@ -84,7 +84,9 @@ class TestKilled:
         found, code, line = [], -signal.SIGKILL, 0
         while code == -signal.SIGKILL:
             old.save(tmp_path / "run")
-            life = dying(lambda: new.save(tmp_path / "run"), line, "search/result.py", "picojoule/files.py")
+            life = dying(
+                lambda: new.save(tmp_path / "run"), line, "search/result/result.py", "picojoule/files/writing.py"
+            )
             code, line = Life(life, tmp_path).wait(), line + 17
             if not (tmp_path / "run" / "result.json").exists():
                 with pytest.raises(FileError, match=f"^{re.escape(told)}$"):
@@ -177,7 +179,7 @@ class TestStopped:
 
             def saving(contents: dict[Path, bytes]) -> None:
                 for at in once:
-                    dying(lambda: plainly(contents), at, "picojoule/files.py", by=signal.SIGINT)()
+                    dying(lambda: plainly(contents), at, "picojoule/files/writing.py", by=signal.SIGINT)()
                 plainly(contents)
 
             files.write_together = saving  # type: ignore[assignment]

@@ -15,13 +15,13 @@ from tests.lives import Life
 
 import picojoule as pj
 from picojoule.data import Loaded, Samples, split
-from picojoule.errors import DataError, FileError, InputError
+from picojoule.errors import DataError, FileError, InputError, PlatformError
 from picojoule.evaluate import Accuracy
 from picojoule.jobs.progress import Progress
 from picojoule.jobs.train import CHECKPOINT, train
 from picojoule.plan import Plan
 from picojoule.search import Result
-from picojoule.training import Checkpoint, Recipe
+from picojoule.training import Checkpoint, Course, Recipe
 
 WRITTEN = ("weights.safetensors", "plan.json", "ranges.json", "result.json", "report.html", CHECKPOINT)
 
@@ -346,6 +346,24 @@ class TestRefusals:
             run(start=result)
         with pytest.raises(InputError, match=r"^a run to start from has a plan and activations of its own; leave bits"):
             run(model=None, start=result, bits=4)
+
+    @pytest.mark.parametrize("given", ["plan", "start"])
+    def test_a_plan_without_a_figure_before_any_step(
+        self, given: str, clustered: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def trained(*given: Any) -> None:
+            pytest.fail("it was not refused before any training")
+
+        monkeypatch.setattr(Course, "run", trained)
+        options: dict[str, dict[str, Any]] = {
+            "plan": {"plan": Plan.parse({"*": "e4m3"})},
+            "start": {"model": None, "start": clustered, "recipe": "clusters"},
+        }
+        format = {"plan": "e4m3", "start": "lut2"}[given]
+        told = f"platform 'moons2017' has no figure for {format} (layer 'conv'); give that layer a format it has, or"
+        with pytest.raises(PlatformError, match=f"^{re.escape(told)}"):
+            run(tmp_path / "run", **options[given])
+        assert not (tmp_path / "run").exists()
 
     def test_nothing_is_written(self, tmp_path: Path) -> None:
         with pytest.raises(InputError):

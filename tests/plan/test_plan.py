@@ -15,12 +15,12 @@ from tests.plan.networks import forked, twice
 from torch import nn
 
 from picojoule.errors import FileError, FormatError, PicojouleError, PlanError
-from picojoule.formats import Binary, Fixed, Float32, families
+from picojoule.formats import Binary, Fixed, Float32, classes
 from picojoule.network import Network, capture
 from picojoule.plan import Plan
 
-quietly = settings(max_examples=200, deadline=None, derandomize=True, database=None)
-TEXTS = [text for family in families() for text in family.examples]
+quietly = settings(max_examples=200)
+TEXTS = [text for each in classes() for text in each.examples]
 SITES = ("stem.inputs", "stem.weights", "left.inputs", "left.weights", "right.weights", "fc.inputs", "fc.weights")
 DOCUMENT = b'{"picojoule": "plan", "version": 1, "formats": {"*": "fixed8", "fc.weights": "binary"}}'
 

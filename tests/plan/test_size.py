@@ -153,7 +153,7 @@ def by_intervals(network: Network, chosen: Plan) -> int:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_memory_is_that_of_the_values_whose_times_overlap(name: str, data: st.DataObject) -> None:
     network = NETWORKS[name]()
@@ -163,7 +163,7 @@ def test_memory_is_that_of_the_values_whose_times_overlap(name: str, data: st.Da
 
 @pytest.mark.parametrize("size", [weight_bytes, ram_bytes])
 @pytest.mark.parametrize("name", NETWORKS)
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_fewer_bits_never_take_more(name: str, size: Callable[[Network, Plan], int], data: st.DataObject) -> None:
     network = NETWORKS[name]()

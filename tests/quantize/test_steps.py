@@ -80,7 +80,7 @@ class TestWhereTheWeightsDecide:
 
 
 @given(st.sampled_from(["e4m3", "e5m2", "e2m1/3:e8m0", "e3m0/2:e8m0", "fixed4/2:e8m0"]), st.integers(0, 999))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_they_are_whole_and_the_coarsest(text: str, seed: int) -> None:
     """Against fractions; no channel has a step that all its weights and the common one leave room to double."""
     random = torch.Generator().manual_seed(seed)

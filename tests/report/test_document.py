@@ -291,9 +291,11 @@ def test_every_plan_says_its_family_and_who_is_best(families: pj.Result, coloure
         assert point.keep is not None
         holding = [each for each in families.path if families.floor(point.keep).holds(each.searched)]
         for family, least in run["least"][point.label].items():
-            own = [each for each in holding if next(iter(each.plan.formats.values())).family == family]
+            own = [each for each in holding if next(iter(each.plan.formats.values())).arithmetic == family]
             assert least["energy_pj"] == min(each.energy_pj for each in own)
-        assert run["least"][point.label].keys() == {next(iter(each.plan.formats.values())).family for each in holding}
+        assert run["least"][point.label].keys() == {
+            next(iter(each.plan.formats.values())).arithmetic for each in holding
+        }
 
 
 def test_a_mixed_plan_is_no_uniform_one(descent: pj.Result) -> None:

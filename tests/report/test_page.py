@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import picojoule as pj
 from picojoule import units
 from picojoule.report.document import document
 from picojoule.report.page import GENERATOR, page
+from picojoule.report.trained import BEFORE
 
 HOSTILE = "</script><img src=x onerror=\"document.title='taken'\"><!--"
 
@@ -180,6 +182,30 @@ def test_a_codebooks_numbers_are_drawn_over_its_values(reader: Reader, clustered
     assert "The strokes are the 16 numbers of the table; each value goes to the nearest." in told
     assert f"weights: lut16, {layer['weights']['range'].replace('-', '−')}" in told
     assert table(opened, "layer")[0][6] == layer["weights"]["range"].replace("-", "−")
+
+
+def test_a_table_of_codebooks_is_no_wider_than_the_page(reader: Reader, clustered: pj.Result) -> None:
+    opened = reader.open(document({"here": clustered}), width=1200)
+    frame = opened.locator(".scroll:has(#layer)")
+    assert frame.evaluate("one => one.scrollWidth <= one.clientWidth")
+
+
+def test_weights_that_were_retrained_kept_their_numbers(reader: Reader, clustered: pj.Result) -> None:
+    """Inputs go to the nearest even so, and so do the weights of the plan before."""
+    before = replace(clustered.point, label=BEFORE, keep=None)
+    opened = reader.open(document({"here": replace(clustered, baselines={**clustered.baselines, BEFORE: before})}))
+    nearest = "The strokes are the 16 numbers of the table; each value goes to the nearest."
+    kept = "The strokes are the 16 numbers of the table as retrained; each weight kept the one it had."
+    opened.locator("#layer-choice").select_option("conv")
+    inputs, weights = opened.locator("#values .columns > div").all_inner_texts()
+    assert nearest not in weights
+    assert kept in weights
+    assert kept not in inputs
+    opened.locator("#point-choice").select_option(label=BEFORE)
+    assert nearest in opened.locator("#values").inner_text()
+    assert kept not in opened.locator("#values").inner_text()
+    told = opened.locator("#decisions").inner_text()
+    assert "The plan that the search ended with, before anything was retrained." in told
 
 
 def test_what_was_decided_of_the_weights_is_not_told_of_inputs(reader: Reader, clustered: pj.Result) -> None:

@@ -175,7 +175,7 @@ def test_a_plan_is_named_by_its_numbers(
 ) -> None:
     formats = {"inputs": iter(inputs.split()), "weights": iter(weights.split())}
     plan = Plan({site.name: pj.format(next(formats[site.kind])) for site in greedy.captured.sites.values()})
-    assert (words.family(plan), words.numbers(greedy.captured, plan)) == (family, numbers)
+    assert (words.arithmetic(plan), words.numbers(greedy.captured, plan)) == (family, numbers)
 
 
 @pytest.mark.parametrize(

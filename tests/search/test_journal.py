@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.lives import Life, dying
 
@@ -487,7 +487,6 @@ def test_a_verdict_answers_for_the_floors_that_it_decides_and_no_other() -> None
     assert (heard, len(inner.ran)) == ([False], 6 + 9 + 10)
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.lists(st.sampled_from(["judge 0.3", "judge 0.8", "judge 0.97", "tally"])))
 def test_what_was_asked_before_does_not_matter(questions: list[str]) -> None:
     """Only what has to run for it does: each answer is that of an evaluator that was asked nothing else."""

@@ -87,7 +87,7 @@ def test_moves_between_families(name: str) -> None:
         moved = land.at(moves.applied(index, rungs))
         pair = [moved.formats[site] for site in (layer.weights, layer.inputs)]
         assert land.cost(moves.applied(index, rungs)) - now == pytest.approx(cost, abs=1e-9 * now)
-        assert moves.crosses[index] == any(format.family != "fixed" for format in pair)
+        assert moves.crosses[index] == any(format.arithmetic != "fixed" for format in pair)
         pairs.add(tuple(map(str, pair)))
     assert pairs == set(product(reached, repeat=2)) - {("fixed6", "fixed6")}
     assert not land._moves(rungs, 0, None).crosses.any()
@@ -122,7 +122,7 @@ def test_a_path_between_families_goes_down_within_the_limits(
     assert all(after < before for before, after in pairwise(costs))
     assert all(found.limits.excess(found.network, plan) == 0 for plan in plans)
     assert plans
-    assert {format.family for format in land.at(land.path[0]).formats.values()} == {"fixed"}
+    assert {format.arithmetic for format in land.at(land.path[0]).formats.values()} == {"fixed"}
     for candidate in land.near(land.mixed_path[0], crossing=True):
         assert land.cost(candidate) < costs[0]
         assert found.limits.excess(found.network, land.at(candidate)) == 0

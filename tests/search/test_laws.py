@@ -19,7 +19,7 @@ class TestEveryStrategy(StrategyLaws):
 def fixed_point(problem: Problem) -> Problem | None:
     """The same problem without other families; None where it has nothing else."""
     ladders = {
-        site: tuple(each for each in ladder if each.family == "fixed") for site, ladder in problem.ladders.items()
+        site: tuple(each for each in ladder if each.arithmetic == "fixed") for site, ladder in problem.ladders.items()
     }
     return replace(problem, ladders=ladders) if all(ladders.values()) else None
 

@@ -162,7 +162,7 @@ def families(*texts: str, right_at: Callable[[tuple[str, ...]], int]) -> Problem
     network = cast(Network, SimpleNamespace(sites=sites, layers=layers))
 
     def cost(plan: Plan) -> float:
-        odd = sum(plan.formats[each.inputs].family != plan.formats[each.weights].family for each in layers)
+        odd = sum(plan.formats[each.inputs].arithmetic != plan.formats[each.weights].arithmetic for each in layers)
         return 100 * odd + sum(10 * format.stored_bits for format in plan.formats.values())
 
     order = by_energy(map(parse, texts), lambda format: format.stored_bits)
@@ -269,7 +269,7 @@ def test_a_floor_that_fails_at_the_most_bits_ends_the_sweep() -> None:
     assert asked(made) == [(4, 4, 4, 4)]
 
 
-@settings(derandomize=True, deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(st.lists(st.booleans(), max_size=20), st.integers(0, 25))
 def test_a_boundary_is_proven_and_no_rung_tried_twice(fewer: list[bool], start: int) -> None:
     """The last rung or one before a rung that fails, which holds, whatever holds; where that falls once, the only."""
@@ -292,7 +292,7 @@ def test_a_boundary_is_proven_and_no_rung_tried_twice(fewer: list[bool], start: 
 LADDERS = st.integers(1, 4).flatmap(lambda low: st.tuples(st.just(low), st.integers(low, 10)))
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     loss=st.lists(st.lists(st.integers(0, 12), min_size=10, max_size=10), min_size=4, max_size=4),
     bits=LADDERS,
@@ -318,7 +318,7 @@ def test_where_accuracy_falls_with_every_bit_it_is_the_sweep_that_tries_all(
         assert held[-1] == swept.held[step.decision.site][-1]
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(seed=st.integers(0, 2**31), bits=LADDERS, needed=st.integers(1, 100))
 def test_whatever_accuracy_does_each_site_ends_before_a_failure(seed: int, bits: tuple[int, int], needed: int) -> None:
     """Rises and falls at random: the floor holds at each site's bits, fails at one fewer, and none is tried twice."""

@@ -35,16 +35,19 @@ def compare(formats: Iterable[Format], tensors: Mapping[str, Tensor]) -> list[Co
 
     Raises:
         DataError: a tensor has NaN or Inf.
-        InputError: there is no such tensor.
+        InputError: there is no such tensor, or every one is empty or zero throughout.
     """
     taken = {name: x.detach().float() for name, x in tensors.items() if x.is_floating_point() and x.dim() >= 2}
     for name, x in taken.items():
         if lost := int((~x.isfinite()).sum()):
             raise DataError(f"tensor '{name}' has NaN or Inf in {lost} of {x.numel()} values; give finite ones")
-    taken = {name: x for name, x in taken.items() if x.any()}
     if not taken:
         raise InputError("there is no floating-point tensor of 2 or more dimensions to round; give a file of weights")
-    return sorted((_on(each, taken) for each in dict.fromkeys(formats)), key=lambda it: (it.error, it.stored_bits))
+    compared = {name: x for name, x in taken.items() if x.any()}
+    if not compared:
+        others = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
+        raise InputError(f"tensor '{next(iter(taken))}'{others}: every value is zero; give weights that are trained")
+    return sorted((_on(each, compared) for each in dict.fromkeys(formats)), key=lambda it: (it.error, it.stored_bits))
 
 
 def _on(format: Format, tensors: Mapping[str, Tensor]) -> Comparison:

@@ -1,6 +1,8 @@
-"""The verbs that run a job: `search` and `demo`."""
+"""The verbs that run a job: `search` and `demo`, and what a verb does around its job."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +15,7 @@ from picojoule.errors import InputError, UnreachableFloorError
 from picojoule.jobs.demo import demo as run_demo
 from picojoule.jobs.progress import Progress
 from picojoule.jobs.search import search as run_search
-from picojoule.jobs.setup import Ways
+from picojoule.jobs.searching.ways import Ways
 from picojoule.models import is_own, load_model
 from picojoule.report import tables
 from picojoule.search import Result
@@ -100,30 +102,17 @@ def search(
     """Find the fewest bits, and so the least energy, that keep a trained network as accurate as asked."""
     keeps = _keeps(keep)
     span, budget = options.bits(bits), options.duration(time_budget)
-    about = {"model": model, "data": data, "checkpoint": None if checkpoint is None else str(checkpoint),
-             "mean": mean, "std": std, "resize": resize}  # fmt: skip
     ways: dict[str, Any] = {
         "strategy": strategy, "confidence": options.confidence(confidence), "rescale": rescale, "observer": observer,
         "prepare": prepare, "signed": signed, "bits": span, "formats": formats, "inputs": inputs,
         "max_weight_bytes": options.size("--max-weight-bytes", max_weight_bytes),
         "max_ram_bytes": options.size("--max-ram-bytes", max_ram_bytes),
     }  # fmt: skip
-    asked = {**about, "keep": list(keeps), **Ways.settled(**ways).described(), "metric": metric, "seed": seed}
-    folder = out or free_folder(Path("runs") / folder_name(model, strategy), asked, platform)
-    with screen.work(), screen.progress(quiet=json) as listener:
-        listener(Progress("reading the model and the data"))
-        loaded = options.load_data(data, mean, std, resize)
-        network = load_model(model, checkpoint, seed, loaded.shape, loaded.classes)
-        if not is_own(model) and checkpoint is None and not json:
-            screen.remark(f"'{model}' is a network of the zoo with fresh random weights; give its own by --checkpoint")
-        try:
-            result = run_search(
-                network, loaded, keep=keeps, platform=platform, metric=metric, time_budget=budget, seed=seed,
-                device=device, jobs=jobs, cache_gb=cache_gb, out=folder, listener=listener, about=about, **ways,
-            )  # fmt: skip
-        except UnreachableFloorError as error:
-            result = error.result
-    finish(result, folder, json)
+    asked = {"keep": list(keeps), **Ways.settled(**ways).described(), "metric": metric, "seed": seed}
+    job = partial(
+        run_search, keep=keeps, metric=metric, time_budget=budget, device=device, jobs=jobs, cache_gb=cache_gb, **ways
+    )
+    run(job, Given(model, data, checkpoint, mean, std, resize), strategy, asked, platform, seed, out, json)
 
 
 def demo(
@@ -138,6 +127,52 @@ def demo(
         except UnreachableFloorError as error:
             result = error.result
     finish(result, out, json)
+
+
+@dataclass(frozen=True)
+class Given:
+    """A trained network and its data, as the command line names them."""
+
+    model: str
+    data: str
+    checkpoint: Path | None
+    mean: str | None
+    std: str | None
+    resize: int | None
+
+    def about(self) -> dict[str, object]:
+        """What a result keeps of it."""
+        return {**vars(self), "checkpoint": None if self.checkpoint is None else str(self.checkpoint)}
+
+
+def run(
+    job: Callable[..., Result],
+    given: Given,
+    kind: str,
+    asked: Mapping[str, object],
+    platform: str,
+    seed: int,
+    out: Path | None,
+    json: bool,
+) -> None:
+    """Run a job on a trained network and print its result; without `out` in a folder of what is `asked`, named `kind`.
+
+    Exits with 3 where a floor was not reached.
+    """
+    about = given.about()
+    folder = out or free_folder(Path("runs") / folder_name(given.model, kind), {**about, **asked}, platform)
+    with screen.work(), screen.progress(quiet=json) as listener:
+        listener(Progress("reading the model and the data"))
+        loaded = options.load_data(given.data, given.mean, given.std, given.resize)
+        network = load_model(given.model, given.checkpoint, seed, loaded.shape, loaded.classes)
+        if not is_own(given.model) and given.checkpoint is None and not json:
+            told = f"'{given.model}' is a network of the zoo with fresh random weights"
+            screen.remark(f"{told}; give its own by --checkpoint")
+        try:
+            result = job(network, loaded, platform=platform, seed=seed, out=folder, listener=listener, about=about)
+        except UnreachableFloorError as error:
+            result = error.result
+    finish(result, folder, json)
 
 
 def finish(result: Result, folder: Path, json: bool) -> None:

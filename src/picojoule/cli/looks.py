@@ -170,7 +170,7 @@ def formats(
     elif name is not None:
         told, shown = told_formats.facts(parse(name)), told_formats.one(parse(name))
     else:
-        told, shown = told_formats.families_told(), told_formats.every()
+        told, shown = told_formats.classes_told(), told_formats.every()
     if json:
         screen.plain(json_text.dumps(told, indent=2) + "\n")
     else:

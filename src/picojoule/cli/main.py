@@ -1,7 +1,8 @@
 """The command line: one verb per job and per look, each thin.
 
-Exit codes: 0 done; 2 something the user gave cannot be used (one line says what); 3 a floor is out of reach (the best
-found is saved and shown); 130 stopped by Ctrl-C or SIGTERM (the journal is intact, the best so far saved).
+Exit codes: 0 done; 1 engines differ (`verify`); 2 something the user gave cannot be used (one line says what); 3 a
+floor is out of reach (the best found is saved and shown); 130 stopped by Ctrl-C or SIGTERM (the journal is intact, the
+best so far saved).
 """
 
 import sys

@@ -1,20 +1,18 @@
 """The verbs that train: `train` and `cluster`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from picojoule.cli import options, screen
-from picojoule.cli.jobs import CacheGb, Confidence, Jobs, finish, folder_name, free_folder
-from picojoule.errors import UnreachableFloorError
+from picojoule.cli.jobs import CacheGb, Confidence, Given, Jobs, finish, free_folder, run
+from picojoule.jobs.clustering.cluster import asked_of
 from picojoule.jobs.clustering.cluster import cluster as run_cluster
 from picojoule.jobs.progress import Progress
-from picojoule.jobs.setup import POINT
 from picojoule.jobs.train import train as run_train
-from picojoule.models import load_model
 from picojoule.plan import Plan
-from picojoule.search.descent import Descent
 from picojoule.training import Recipe
 
 Model = Annotated[
@@ -92,26 +90,13 @@ def cluster(
     json: options.Json = False,
 ) -> None:
     """Find the fewest clusters of each layer's weights that keep a trained network's accuracy, retraining them."""
-    about = {"model": model, "data": data, "checkpoint": None if checkpoint is None else str(checkpoint),
-             "mean": mean, "std": std, "resize": resize}  # fmt: skip
     taken, sure = Recipe.load(recipe), options.confidence(confidence)
-    decided = Descent.defaults.confidence if sure is None else None if sure == POINT else sure
-    asked = {**about, "job": "cluster", "keep": [keep], "activations": activations, "recipe_toml": taken.text,
-             "epochs": epochs or taken.epochs, "confidence": decided, "seed": seed}  # fmt: skip
-    folder = out or free_folder(Path("runs") / folder_name(model, "clusters"), asked, platform)
-    with screen.work(), screen.progress(quiet=json) as listener:
-        listener(Progress("reading the model and the data"))
-        loaded = options.load_data(data, mean, std, resize)
-        network = load_model(model, checkpoint, seed, loaded.shape, loaded.classes)
-        try:
-            result = run_cluster(
-                network, loaded, keep=keep, activations=activations, recipe=taken, epochs=epochs, confidence=sure,
-                platform=platform, seed=seed, device=device, jobs=jobs, cache_gb=cache_gb, out=folder,
-                listener=listener, about=about,
-            )  # fmt: skip
-        except UnreachableFloorError as error:
-            result = error.result
-    finish(result, folder, json)
+    asked = {**asked_of(keep, activations, taken, epochs, sure), "seed": seed}
+    job = partial(
+        run_cluster, keep=keep, activations=activations, recipe=taken, epochs=epochs, confidence=sure, device=device,
+        jobs=jobs, cache_gb=cache_gb,
+    )  # fmt: skip
+    run(job, Given(model, data, checkpoint, mean, std, resize), "clusters", asked, platform, seed, out, json)
 
 
 def _name(model: str | None, start: Path | None, bits: int | None, plan: Path | None) -> str:

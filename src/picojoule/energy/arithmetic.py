@@ -1,6 +1,6 @@
-"""The arithmetic that a layer needs by the families of its operands, how it runs, and what one MAC of it costs.
+"""The arithmetic that a layer needs for its operands, how it runs, and what one MAC of it costs.
 
-Of two families the wider decides: fixed point, codebooks, floats, float32. A codebook's operand is decoded by a table
+Of two operands the wider decides: fixed point, codebooks, floats, float32. A codebook's operand is decoded by a table
 of 16-bit numbers: fixed point of 16 bits, or for `nf`, where it meets floats, fp16. A fixed-point operand that meets
 floats is one with a significand of all its bits; the wider significand decides. What multiplying by the scales of
 blocks costs, once for a block of MACs, is not counted.
@@ -53,7 +53,7 @@ def has_figure(number: Format, platform: Platform) -> bool:
     figures = {"fixed": platform.mac, "float": platform.small_floats, "codebook": platform.lookup_pj}
     if _is_float32(number):
         return platform.float32_mac_pj is not None
-    return all(figures.get(family) is not None for family in (number.family, _decoded(number)))
+    return all(figures.get(each) is not None for each in (number.arithmetic, _decoded(number)))
 
 
 def _mac(layer: Layer, weights: Format, inputs: Format, platform: Platform) -> tuple[Run, float]:
@@ -61,35 +61,35 @@ def _mac(layer: Layer, weights: Format, inputs: Format, platform: Platform) -> t
     if any(map(_is_float32, numbers)):
         assert platform.float32_mac_pj is not None, "refused before"
         return FLOAT32, platform.float32_mac_pj
-    families = set(map(_decoded, numbers))
+    needed = set(map(_decoded, numbers))
     widths = _datapath_bits(weights), _datapath_bits(inputs)
-    if "float" in families:
+    if "float" in needed:
         assert platform.small_floats is not None, "refused before"
         run = common(*widths)
         return run, platform.small_floats.mac_pj(max(map(_significand_bits, numbers)), max(widths))
-    in_passes = families == {"fixed"} and layer.reads_input and platform.image is not None and platform.image.passes
+    in_passes = needed == {"fixed"} and layer.reads_input and platform.image is not None and platform.image.passes
     run = (serial if in_passes else DATAPATHS[platform.mac.datapath])(*widths)
     return run, platform.mac_pj(run.bits)
 
 
 def _decoded(number: Format) -> str:
-    """The family of what is multiplied: a table of fp16 holds floats."""
-    return "float" if isinstance(number, Lut) and number.entry == "fp16" else number.family
+    """The arithmetic of what is multiplied: a table of fp16 holds floats."""
+    return "float" if isinstance(number, Lut) and number.entry == "fp16" else number.arithmetic
 
 
 def _is_float32(number: Format) -> bool:
-    return (number.family, number.bits) == ("float", 32)
+    return (number.arithmetic, number.bits) == ("float", 32)
 
 
 def _datapath_bits(number: Format) -> int:
-    return NUMBER_BITS if number.family == "codebook" else number.bits
+    return NUMBER_BITS if number.arithmetic == "codebook" else number.bits
 
 
 def _significand_bits(number: Format) -> int:
     if isinstance(number, Lut) and number.entry == "fixed16":
         return NUMBER_BITS
-    return ENTRY_SIGNIFICAND_BITS if number.family == "codebook" else number.significand_bits
+    return ENTRY_SIGNIFICAND_BITS if number.arithmetic == "codebook" else number.significand_bits
 
 
 def _lookup_pj(number: Format, platform: Platform) -> float:
-    return (platform.lookup_pj or 0.0) if number.family == "codebook" else 0.0
+    return (platform.lookup_pj or 0.0) if number.arithmetic == "codebook" else 0.0

@@ -32,14 +32,14 @@ __all__ = [
     "Minifloat",
     "Normal",
     "Ternary",
-    "families",
+    "classes",
     "listed",
     "parse",
 ]
 
 
 @cache
-def families() -> tuple[type[Format], ...]:
+def classes() -> tuple[type[Format], ...]:
     """Every class of formats at hand, in the order of their files."""
     return members("picojoule.formats", Format, "picojoule.formats")  # type: ignore[type-abstract]
 
@@ -54,17 +54,17 @@ def parse(text: str) -> Format:
     Raises:
         FormatError: no format has this text; the message lists what there is, and what comes nearest.
     """
-    for family in families():
-        if (found := family.match(text)) is not None:
+    for each in classes():
+        if (found := each.match(text)) is not None:
             return found
-    known = ", ".join(map(listed, families()))
-    near = get_close_matches(text, [name for family in families() for name in family.examples])
+    known = ", ".join(map(listed, classes()))
+    near = get_close_matches(text, [name for each in classes() for name in each.examples])
     hint = f"; nearest are {', '.join(near)}" if near else ""
     raise FormatError(f"format '{text:.60}' is not known; known are {known}{hint}")
 
 
-def listed(family: type[Format]) -> str:
-    """The examples of a family for a list: only the ends of a series such as fixed1..fixed16."""
-    examples = family.examples
+def listed(kind: type[Format]) -> str:
+    """The examples of a class for a list: only the ends of a series such as fixed1..fixed16."""
+    examples = kind.examples
     series = len(examples) > 2 and len({re.sub(r"\d+$", "", each) for each in examples}) == 1
     return f"{examples[0]}..{examples[-1]}" if series else ", ".join(examples)

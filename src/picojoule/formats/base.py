@@ -38,7 +38,7 @@ class Format(abc.ABC):
     laws of its own (`formats/block.py`).
     """
 
-    family: str
+    arithmetic: str
     """The kind of arithmetic it needs, by which an energy model charges it: "fixed", "float" or "codebook"."""
     summary: ClassVar[str]
     """One line for the list of formats."""
@@ -49,7 +49,7 @@ class Format(abc.ABC):
     fitted: ClassVar[bool] = False
     """Whether calibration finds its members for each site, which the site's range then holds (`formats/lut.py`)."""
     examples: ClassVar[tuple[str, ...]]
-    """Canonical texts of members of this family, for listings and contract tests."""
+    """Canonical texts of members of this class, for listings and contract tests."""
 
     @classmethod
     @abc.abstractmethod

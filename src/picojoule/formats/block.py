@@ -64,7 +64,7 @@ class Block(Format):
     their own whatever it is. With fixed point in an unsigned range what is negative counts as zero.
     """
 
-    family = "float"
+    arithmetic = "float"
     summary: ClassVar[str] = "blocks along dimension 1 that share a scale: none (float32), :e8m0, :e4m3 or :u8"
     with_scales: ClassVar[bool] = True
     examples: ClassVar[tuple[str, ...]] = (
@@ -73,7 +73,7 @@ class Block(Format):
 
     def __init__(self, element: Format, length: int, scale: str = "") -> None:
         self.element, self.length, self.scale = element, length, scale
-        self.family = element.family
+        self.arithmetic = element.arithmetic
         if not isinstance(element, _ELEMENTS) or not 2 <= element.bits <= 8:
             raise FormatError(f"format '{self}' has blocks of '{element}'; give fixed, floats or nf of 2 to 8 bits")
         if not 2 <= length <= LONGEST:
@@ -89,7 +89,7 @@ class Block(Format):
         found = _PATTERN.fullmatch(text)
         if found is None:
             return None
-        elements = (family.match(found[1]) for family in _ELEMENTS)
+        elements = (each.match(found[1]) for each in _ELEMENTS)
         element = next((each for each in elements if each is not None), None)
         return None if element is None else cls(element, int(found[2]), found[3] or "")
 

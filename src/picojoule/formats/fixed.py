@@ -24,7 +24,7 @@ class Fixed(Format):
     tensor([0.2500, 1.0000])
     """
 
-    family = "fixed"
+    arithmetic = "fixed"
     summary: ClassVar[str] = "Q-bit fixed point, Q from 1 to 16: signed on [-1, 1), unsigned on [0, 1)"
     examples: ClassVar[tuple[str, ...]] = tuple(f"fixed{bits}" for bits in range(1, 17))
 

@@ -11,7 +11,7 @@ from picojoule.formats.base import Format
 class Float32(Format):
     """`float32`: values pass unchanged. The network computes in torch's own type, so nothing is rounded here."""
 
-    family = "float"
+    arithmetic = "float"
     summary: ClassVar[str] = "not quantised: torch's own 32-bit floating point"
     rounds: ClassVar[bool] = False
     examples: ClassVar[tuple[str, ...]] = ("float32",)

@@ -37,7 +37,7 @@ class Lut(Format):
     tensor([ 0.0000, -0.5000,  0.2500])
     """
 
-    family = "codebook"
+    arithmetic = "codebook"
     summary: ClassVar[str] = "an index into a table of 2 to 256 numbers of 16 bits that calibration finds; also :fp16"
     fitted: ClassVar[bool] = True
     examples: ClassVar[tuple[str, ...]] = ("lut2", "lut4", "lut16", "lut256", "lut16:fp16")

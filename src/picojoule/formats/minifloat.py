@@ -52,7 +52,7 @@ class Minifloat(Format):
     [0.3125, 448.0, -448.0]
     """
 
-    family = "float"
+    arithmetic = "float"
     summary: ClassVar[str] = "E exponent and M mantissa bits, E to 8, M to 10: float<E,M,bias=B[,ieee|,fn]>, or by name"
     examples: ClassVar[tuple[str, ...]] = (*NAMES, "float<2,1,bias=0>")
 

@@ -35,7 +35,7 @@ class Normal(Format):
     tensor([ 0.0796, -1.0000,  0.0000])
     """
 
-    family = "codebook"
+    arithmetic = "codebook"
     summary: ClassVar[str] = "k-bit quantiles of the normal distribution on [-1, 1], k from 2 to 8"
     examples: ClassVar[tuple[str, ...]] = tuple(f"nf{bits}" for bits in range(2, 9))
 

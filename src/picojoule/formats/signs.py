@@ -16,7 +16,7 @@ from picojoule.kernels.table import Table, round_to_table
 class _Signs(Format):
     """A few whole numbers of the site's power of two, from -1 to 1."""
 
-    family = "fixed"
+    arithmetic = "fixed"
     members: ClassVar[tuple[float, ...]]
     table: ClassVar[Table]
 

@@ -21,8 +21,9 @@ from picojoule.energy import Platform
 from picojoule.errors import InputError, UnreachableFloorError
 from picojoule.evaluate import METRICS, Metric, check_keep, check_labels, chosen
 from picojoule.jobs.progress import Listener, Meter, silent
-from picojoule.jobs.run import Run
-from picojoule.jobs.setup import Ways, check_about, set_up
+from picojoule.jobs.searching.run import Run
+from picojoule.jobs.searching.ways import Ways
+from picojoule.jobs.setup import check_about, set_up
 from picojoule.network import Network
 from picojoule.report.document import document
 from picojoule.report.page import page

@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,15 @@ import torch
 from torch import nn
 
 from picojoule import files
-from picojoule.calibration import GRANULARITIES, OBSERVERS, Calibration, Settings
+from picojoule.calibration import GRANULARITIES, Calibration, Settings
 from picojoule.data import Samples, Splits, as_loaded, split
 from picojoule.energy import EnergyReport, Platform, Sparsity, energy
-from picojoule.errors import FormatError, InputError
-from picojoule.evaluate import check_confidence, measure_sparsity
-from picojoule.formats import Format, parse
+from picojoule.errors import InputError
+from picojoule.evaluate import measure_sparsity
+from picojoule.formats import Format
 from picojoule.jobs.progress import Meter, Stage, silent
 from picojoule.network import Network, capture
-from picojoule.plan import Limits, Plan
-from picojoule.search import FAMILIES, strategies
+from picojoule.plan import Plan
 
 BASELINES = ("fixed16", "fixed8", "float32")
 """What every plan is measured against: the same network in these formats, on the same platform."""
@@ -68,14 +66,8 @@ class Setup:
         return measure_sparsity(self.network, plan, ranges, self.splits.calibration, self.device, self.meter.ran)
 
     def price(self, plan: Plan, zeros: Sparsity) -> EnergyReport | None:
-        """The energy of a plan; None where nothing is quantised and the platform has no figure for float32.
-
-        Raises:
-            PlatformError: the platform has no figure for a format of the plan.
-        """
-        if self.platform.float32_mac_pj is None and not any(format.rounds for format in plan.formats.values()):
-            return None
-        return energy(self.network, plan, self.platform, zeros)
+        """The energy of a plan as `energy_of` has it."""
+        return energy_of(self.network, plan, self.platform, zeros)
 
     def cost(self, plan: Plan) -> float:
         """The energy of a plan in pJ, infinite without a figure; zeros are measured only where they count."""
@@ -105,84 +97,15 @@ class Setup:
         }
 
 
-TUNED = "output"
-"""The observer that takes, of the exponents about the one of least squared error, what disturbs the output least."""
-POINT = "point"
-"""The confidence of floors that are decided by the count alone."""
+def energy_of(network: Network, plan: Plan, platform: Platform, zeros: Sparsity) -> EnergyReport | None:
+    """The energy of a plan; None where nothing is quantised and the platform has no figure for float32.
 
-
-@dataclass(frozen=True)
-class Ways:
-    """How a search goes about it, with everything settled that the user left open.
-
-    `tuned` says that exponents are chosen by the output; `ranges` are then those that it starts from.
+    Raises:
+        PlatformError: the platform has no figure for a format of the plan.
     """
-
-    strategy: str
-    confidence: float | None
-    ranges: Settings
-    tuned: bool
-    bits: tuple[int, int]
-    limits: Limits
-    families: tuple[str, ...]
-    inputs: tuple[str, ...] = ()
-
-    @classmethod
-    def settled(
-        cls,
-        *,
-        strategy: str,
-        confidence: float | str | None,
-        rescale: str,
-        observer: str | None,
-        prepare: str | None,
-        signed: str,
-        bits: tuple[int, int],
-        max_weight_bytes: int | None,
-        max_ram_bytes: int | None,
-        formats: str = "fixed",
-        inputs: str | None = None,
-    ) -> "Ways":
-        """The ways asked for; None takes what the strategy usually takes.
-
-        Raises:
-            InputError: one of them is not known, or they do not go together.
-        """
-        if strategy not in tuple(strategies()):  # a tuple, which takes what cannot be hashed
-            raise InputError(f"strategy '{strategy}' is not known; choose one of {', '.join(strategies())}")
-        usual, weighs = strategies()[strategy].defaults, strategies()[strategy].weighs
-        if observer is None:
-            observer = "mse" if usual.observer == TUNED and rescale == "network" else usual.observer
-        if observer not in (known := (*OBSERVERS, TUNED)):
-            raise InputError(f"observer '{observer}' is not known; choose one of {', '.join(known)}")
-        tuned = observer == TUNED
-        ranges = range_settings("mse" if tuned else observer, rescale, signed, prepare or usual.prepare)
-        if tuned and rescale == "network":
-            raise InputError(
-                f"observer '{TUNED}' gives each site exponents of its own; choose another with rescale 'network'"
-            )
-        limits = Limits(max_weight_bytes, max_ram_bytes)
-        if limits and not weighs:
-            raise InputError(f"strategy '{strategy}' keeps no limits of bytes; choose descent, or give no limit")
-        sure = usual.confidence if confidence is None else _confidence(confidence)
-        others = () if inputs is None else _families(inputs, "inputs")
-        return cls(strategy, sure, ranges, tuned, _bits(bits), limits, _families(formats), others)
-
-    def described(self) -> dict[str, Any]:
-        """The ways as results state them."""
-        limits = {f"max_{name}": limit for name, limit in vars(self.limits).items() if limit is not None}
-        return {
-            "strategy": self.strategy,
-            "confidence": self.confidence,
-            "rescale": self.ranges.granularity,
-            "observer": TUNED if self.tuned else self.ranges.observer,
-            "prepare": self.ranges.prepare,
-            "signed": self.ranges.signed,
-            "bits": list(self.bits),
-            "formats": ",".join(self.families),
-            **({"inputs": ",".join(self.inputs)} if self.inputs else {}),
-            **limits,
-        }
+    if platform.float32_mac_pj is None and not any(format.rounds for format in plan.formats.values()):
+        return None
+    return energy(network, plan, platform, zeros)
 
 
 def range_settings(observer: str, rescale: str, signed: str, prepare: str = "none") -> Settings:
@@ -227,47 +150,6 @@ def set_up(
     meter.begin(Stage("calibrating", 1, len(splits.calibration)))
     calibration = Calibration.of(network, splits.calibration.x, settings, meter.ran)
     return Setup(calibration.network, splits, calibration, priced, str(device), meter)
-
-
-def _confidence(given: float | str) -> float | None:
-    if given == POINT:
-        return None
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        raise InputError(f"confidence {given!r} is not understood; give a number such as 0.95, or '{POINT}'")
-    check_confidence(float(given))
-    return float(given)
-
-
-def _bits(bits: tuple[int, int]) -> tuple[int, int]:
-    if not (isinstance(bits, tuple | list) and len(bits) == 2 and all(isinstance(each, int) for each in bits)):
-        raise InputError(f"bits {bits} cannot be searched; give the least and the most bits, such as (1, 16)")
-    low, high = bits
-    if not 1 <= low <= high <= 16:
-        raise InputError(f"bits {low}:{high} cannot be searched; give the least and the most bits within 1:16")
-    return low, high
-
-
-def _families(formats: str, what: str = "formats") -> tuple[str, ...]:
-    if not isinstance(formats, str) or not formats:
-        raise InputError(f"{what} {formats!r} cannot be searched; give families such as {','.join(FAMILIES)}")
-    asked = formats.split(",")
-    for index, family in enumerate(asked):
-        if family not in FAMILIES and not _is_format(family):
-            near = get_close_matches(family, FAMILIES, 1)
-            hint = f"; nearest is {near[0]}" if near else ""
-            raise InputError(
-                f"family of formats '{family}' is not known; choose of {', '.join(FAMILIES)}, or a format{hint}"
-            )
-        if family in asked[:index]:
-            raise InputError(f"family of formats '{family}' is given twice; give it once")
-    return (*(family for family in FAMILIES if family in asked), *(each for each in asked if each not in FAMILIES))
-
-
-def _is_format(text: str) -> bool:
-    try:
-        return parse(text).rounds
-    except FormatError:
-        return False
 
 
 @cache

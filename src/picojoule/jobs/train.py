@@ -23,7 +23,7 @@ from picojoule.energy import Platform, Sparsity
 from picojoule.errors import DataError, InputError, check_type
 from picojoule.evaluate import Accuracy, Tally, check_labels, measure_sparsity, scores
 from picojoule.jobs.progress import Listener, Meter, Stage, silent
-from picojoule.jobs.setup import BASELINES, Setup, check_about, check_device, set_up
+from picojoule.jobs.setup import BASELINES, Setup, check_about, check_device, energy_of, set_up
 from picojoule.models import load_model
 from picojoule.network import Network
 from picojoule.plan import Plan
@@ -96,6 +96,8 @@ def train(
         bits, activation = 4 if bits is None and plan is None else bits, activation or "relu"
         module = trainable(_model(model, loaded, seed), course.samples.x, bits, plan, activation)
     check_classes(module.network, loaded)
+    for each in (module.plan, *(point.plan for point in (begun.baselines.values() if begun else ()))):
+        energy_of(module.network, each, priced, Sparsity.none())  # what has no figure is refused before any training
     splits = split(loaded, seed=seed)
     training = Stage("training", course.epochs, course.steps * recipe.batch, "epochs")
     measuring = Stage("measuring", 1, (1 + len(BASELINES)) * (len(splits.search) + len(splits.report)) / 3)

@@ -51,6 +51,10 @@ def ram_bytes(network: Network, plan: Plan) -> int:
     return max(_ram_bytes(network, plan))
 
 
+LIMITED = {"max_weight_bytes": "weights", "max_ram_bytes": "RAM"}
+"""What jobs and results call each limit, and what it limits."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """The most bytes that a plan may take, None for any number."""

@@ -16,7 +16,7 @@ from picojoule.errors import PlatformError
 from picojoule.evaluate import Accuracy, Floor, Tally
 from picojoule.formats import Fixed, Format
 from picojoule.plan import Plan
-from picojoule.report import rerun, words
+from picojoule.report import rerun, trained, words
 from picojoule.search import Decision, OperatingPoint, Result, Trial, Waypoint
 
 VERSION = 2
@@ -82,7 +82,7 @@ def _format(format: Format) -> dict[str, Any]:
     listed = format.rounds and not format.with_scales and not format.fitted and format.bits <= LISTED_BITS
     return {
         "bits": format.bits,
-        "family": format.family,
+        "family": format.arithmetic,
         "signed": format.grid(True).tolist() if listed else None,
         "unsigned": format.grid(False).tolist() if listed else None,
         "limits": {"signed": _limits(format, True), "unsigned": _limits(format, False)},
@@ -107,7 +107,7 @@ def _point(result: Result, point: OperatingPoint) -> dict[str, Any]:
     return {
         "label": point.label,
         "keep": point.keep,
-        "family": words.family(point.plan),
+        "family": words.arithmetic(point.plan),
         "numbers": words.numbers(result.captured, point.plan),
         "baseline": point.label in result.baselines,
         "holds": point.holds,
@@ -160,7 +160,7 @@ def _waypoint(result: Result, waypoint: Waypoint, front: list[Waypoint]) -> dict
     """A plan of the curve, its bits short: for each layer the inputs' and the weights', such as `5/3`."""
     reference, plan = result.baselines["float32"], waypoint.plan
     return {
-        "family": words.family(plan),
+        "family": words.arithmetic(plan),
         "numbers": words.numbers(result.captured, plan),
         "uniform": len({"binary" if str(format) == "fixed1" else str(format) for format in plan.formats.values()}) == 1,
         "front": waypoint in front,
@@ -199,7 +199,7 @@ def _least(result: Result, keep: float) -> dict[str, dict[str, Any]]:
     known += [(each.energy_pj, each.plan, each.searched) for each in result.path]
     floor, found = result.floor(keep), dict[str, dict[str, Any]]()
     for energy_pj, plan, tally in sorted(known, key=itemgetter(0)):
-        family = words.family(plan)
+        family = words.arithmetic(plan)
         if family is not None and family not in found and floor.holds(tally):
             found[family] = {"energy_pj": energy_pj, "numbers": words.numbers(result.captured, plan)}
     return found
@@ -221,12 +221,13 @@ def _short(format: Format) -> str:
 def _layers(result: Result, point: OperatingPoint) -> list[dict[str, Any]]:
     """The quantised layers in order, then what is charged as floating point."""
     priced = {} if point.energy is None else dict(point.energy.layers)
+    retrained = point.label not in result.baselines and trained.is_retrained(result)
     rows = [
         {
             "layer": layer.name,
             "macs": layer.macs,
             "inputs": _site(layer.inputs, point),
-            "weights": _site(layer.weights, point),
+            "weights": {**_site(layer.weights, point), "retrained": retrained},
             **_parts(priced.pop(layer.name, None)),
         }
         for layer in result.captured.layers

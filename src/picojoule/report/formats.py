@@ -1,4 +1,4 @@
-"""Number formats told: the list of families, one format with its numbers drawn, several drawn for a document, and a
+"""Number formats told: the list of classes, one format with its numbers drawn, several drawn for a document, and a
 ranking on real tensors."""
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from picojoule.calibration import Comparison
 from picojoule.errors import FormatError
-from picojoule.formats import Block, Float32, Format, Lut, Minifloat, families, listed, parse
+from picojoule.formats import Block, Float32, Format, Lut, Minifloat, classes, listed, parse
 
 _SHOWN = 16
 """How many members of a grid are printed; of a larger one only its ends and its step."""
@@ -34,22 +34,22 @@ _FACTS = {
 
 
 def every() -> Table:
-    """Every family of formats, one row each."""
+    """Every class of formats, one row each."""
     table = Table("format", "arithmetic", "what it is", box=None, pad_edge=False, header_style="bold")
-    for told in families_told():
+    for told in classes_told():
         table.add_row(told["formats"], ", ".join(told["arithmetic"]), told["summary"])
     return table
 
 
-def families_told() -> list[dict[str, Any]]:
-    """The families as plain data."""
+def classes_told() -> list[dict[str, Any]]:
+    """The classes as plain data."""
     return [
         {
-            "formats": listed(family),
-            "arithmetic": list(dict.fromkeys(parse(text).family for text in family.examples)),
-            "summary": family.summary,
+            "formats": listed(each),
+            "arithmetic": list(dict.fromkeys(parse(text).arithmetic for text in each.examples)),
+            "summary": each.summary,
         }
-        for family in families()
+        for each in classes()
     ]
 
 
@@ -59,7 +59,7 @@ def one(format: Format) -> RenderableType:
     known = facts(element)
     stored = f", {format.stored_bits:g} in storage" if format.with_scales else ""
     lines = [f"{format}: {type(format).summary}"]
-    lines += [f"{format.bits} bits per element{stored}, {format.family} arithmetic"]
+    lines += [f"{format.bits} bits per element{stored}, {format.arithmetic} arithmetic"]
     lines += [f"elements: {element}"] * format.with_scales
     told = [f"{label} {known[key]:g}" for key, label in _FACTS.items() if known[key] is not None]
     lines += [", ".join(told)] if told else []
@@ -80,7 +80,7 @@ def facts(format: Format) -> dict[str, Any]:
     known: dict[str, Any] = {
         "format": str(format),
         "summary": type(format).summary,
-        "arithmetic": format.family,
+        "arithmetic": format.arithmetic,
         "bits": format.bits,
         "stored_bits": format.stored_bits,
         "largest": None,

@@ -9,6 +9,7 @@ from typing import Any
 
 from picojoule.energy import Platform, platforms
 from picojoule.errors import PicojouleError
+from picojoule.plan import LIMITED
 from picojoule.report import trained
 
 _OPTIONS = (
@@ -16,8 +17,6 @@ _OPTIONS = (
     "max_weight_bytes", "max_ram_bytes", "metric", "seed", "device",
 )  # fmt: skip
 """What `search` takes by the same name on the command line and in Python. All are told: defaults may change."""
-
-_LIMITS = {"max_weight_bytes": "weights", "max_ram_bytes": "RAM"}
 
 
 def title(settings: Mapping[str, Any]) -> str:
@@ -47,7 +46,7 @@ def _searched(settings: Mapping[str, Any]) -> dict[str, Any]:
         "confidence": settings.get("confidence") or "point estimates",
         "ranges": f"{settings.get('rescale')}, observer {settings.get('observer')}, signed {settings.get('signed')}",
         "prepared": settings.get("prepare"),
-        "limits": ", ".join(f"{settings[name]} bytes of {what}" for name, what in _LIMITS.items() if name in settings),
+        "limits": ", ".join(f"{settings[name]} bytes of {what}" for name, what in LIMITED.items() if name in settings),
         "bits": ":".join(map(str, _list(settings.get("bits")))),
         "formats": settings.get("formats"),
         "of inputs": settings.get("inputs"),

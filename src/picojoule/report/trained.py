@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from picojoule import units
+from picojoule.search import Result
 from picojoule.training import Recipe, recipes
 
 _OPTIONS = ("bits", "activation", "epochs", "seed", "device")
@@ -22,6 +23,11 @@ def is_training(settings: Mapping[str, Any]) -> bool:
 def is_clustering(settings: Mapping[str, Any]) -> bool:
     """Whether a run was a search of codebooks and the retraining of some."""
     return settings.get("job") == "cluster"
+
+
+def is_retrained(result: Result) -> bool:
+    """Whether the weights of a result's points trained, and tables of numbers with them."""
+    return BEFORE in result.baselines or is_training(result.settings)
 
 
 def headline(settings: Mapping[str, Any]) -> str:

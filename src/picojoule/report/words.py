@@ -63,9 +63,9 @@ def searched_bits(found: Result) -> tuple[int, int] | None:
     return None
 
 
-def family(plan: Plan) -> str | None:
+def arithmetic(plan: Plan) -> str | None:
     """The arithmetic that a plan's rounded sites need; `mixed` where it is of several kinds, None where none rounds."""
-    found = {format.family for format in plan.formats.values() if format.rounds}
+    found = {format.arithmetic for format in plan.formats.values() if format.rounds}
     return "mixed" if len(found) > 1 else next(iter(found), None)
 
 
@@ -167,7 +167,7 @@ def _missed(found: Result, point: OperatingPoint) -> Iterator[str]:
 
 def _beaten(found: Result, point: OperatingPoint) -> Iterator[str]:
     if (other := found.cheaper(point)) is not None and other.energy is not None:
-        plan = f"keep {other.label}" if other.keep is not None else f"{other.label} everywhere"
+        plan = f"keep {other.label}" if other.keep is not None else numbers(found.captured, other.plan)
         price = units.energy(other.energy.total_pj)
         yield f"keep {point.label}: the plan of {plan} holds this floor too, at {price}"
 

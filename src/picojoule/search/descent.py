@@ -66,7 +66,7 @@ class Descent(Strategy):
         longest = max(len(ladder) for ladder in problem.ladders.values())
         halvings = 2 * (2 + (1 + longest * len(problem.ladders)).bit_length()) + longest.bit_length()
         most = halvings + BUDGET + SINGLES * len(problem.ladders)
-        mixed = any(len({each.family for each in ladder}) > 1 for ladder in problem.ladders.values())
+        mixed = any(len({each.arithmetic for each in ladder}) > 1 for ladder in problem.ladders.values())
         others = longest + 1 if mixed else 0
         return (most + len(self._ended[0]), *([most + others + len(self._ended[1])] if others else []))
 

@@ -13,7 +13,7 @@ least is tried first, until one holds. An operand costs more beside one of anoth
 those of its layer's sites that are still to come at the same format.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
 
 from picojoule.evaluate import Floor, Tally
@@ -49,11 +49,16 @@ class Greedy(Strategy):
         yield Step(plan, True, None, remaining)
         held = verdict.tally
         ended: dict[str, int] = {}  # by kind of site, the rung that the last one ended on
-        for name, site in problem.network.sites.items():
-            start = ended.get(site.kind, len(problem.ladders[name])) + BELOW
-            plan, held, decision, ended[site.kind] = _lower(problem, floor, plan, held, name, start)
+        for name in self.order(problem):
+            kind = problem.network.sites[name].kind
+            start = ended.get(kind, len(problem.ladders[name])) + BELOW
+            plan, held, decision, ended[kind] = _lower(problem, floor, plan, held, name, start)
             remaining -= len(problem.ladders[name]) - 1
             yield Step(plan, True, decision, remaining)
+
+    def order(self, problem: Problem) -> Sequence[str]:
+        """The sites in the order in which they are decided."""
+        return list(problem.network.sites)
 
     def _sweep(self, problem: Problem) -> int:
         return sum(len(problem.ladders[site]) - 1 for site in problem.network.sites)
@@ -69,7 +74,7 @@ def _lower(
 ) -> tuple[Plan, Tally, Decision, int]:
     """Lower one site as far as the floor holds, with the plan, what was seen of it, and the rung of its own family."""
     now = plan.formats[site]
-    own = [each for each in problem.ladders[site] if each.family == now.family]
+    own = [each for each in problem.ladders[site] if each.arithmetic == now.arithmetic]
     own = own[own.index(now) :]
     trials = {now: Trial(now, True, held)}
 
@@ -88,7 +93,7 @@ def _lower(
 def _cheaper(problem: Problem, plan: Plan, site: str, than: Format) -> list[Format]:
     """The formats of other families that are to cost less at a site than one that holds, least first."""
     sites, ladder = list(problem.network.sites), problem.ladders[site]
-    others = [each for each in ladder if each.family != than.family]
+    others = [each for each in ladder if each.arithmetic != than.arithmetic]
     if not others:
         return []
     beside = {each for layer in problem.network.layers for each in (layer.weights, layer.inputs)
@@ -104,7 +109,7 @@ def _cheaper(problem: Problem, plan: Plan, site: str, than: Format) -> list[Form
 
 def _rungs(ladder: tuple[Format, ...]) -> list[tuple[int, str]]:
     """What a ladder is, up to what one bit means by sign."""
-    return [(each.bits, each.family if each.bits == 1 else str(each)) for each in ladder]
+    return [(each.bits, each.arithmetic if each.bits == 1 else str(each)) for each in ladder]
 
 
 def boundary(holds: Callable[[int], bool], count: int, start: int) -> int:

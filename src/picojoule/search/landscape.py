@@ -58,7 +58,7 @@ class Landscape:
         self._noise = [
             np.stack([self._found.noise[site, format] for format in ladder]) for site, ladder in problem.ladders.items()
         ]
-        self._families = [np.array([format.family for format in ladder]) for ladder in self._ladders]
+        self._arithmetics = [np.array([format.arithmetic for format in ladder]) for ladder in self._ladders]
         widest = problem.widest().formats
         self._widest = tuple(problem.ladders[site].index(widest[site]) for site in problem.ladders)
 
@@ -86,7 +86,7 @@ class Landscape:
     @property
     def mixed(self) -> bool:
         """Whether a site has formats of more than one family."""
-        return any(len(set(families)) > 1 for families in self._families)
+        return any(len(set(kinds)) > 1 for kinds in self._arithmetics)
 
     @cached_property
     def uniform(self) -> list[Rungs]:
@@ -158,8 +158,8 @@ class Landscape:
 
     def _is_own(self, rungs: Rungs) -> bool:
         """Whether every site has the family of its most bits."""
-        places = zip(self._families, rungs, self._widest, strict=True)
-        return all(family[rung] == family[widest] for family, rung, widest in places)
+        places = zip(self._arithmetics, rungs, self._widest, strict=True)
+        return all(kinds[rung] == kinds[widest] for kinds, rung, widest in places)
 
     def _walk(self, rungs: Rungs, crossing: bool) -> list[Rungs]:
         path, noise = list[Rungs](), self._total(rungs)
@@ -207,13 +207,13 @@ class Landscape:
         to = np.stack([each.ravel() for each in np.meshgrid(*spans, indexing="ij")], axis=1)
         to = to[(to != [rungs[place] for place in places]).any(axis=1)]
         noise = sum(self._noise[place][to[:, k]] - self._noise[place][rungs[place]] for k, place in enumerate(places))
-        families = [self._families[place] for place in places]
-        crosses = np.any([each[to[:, k]] != each[rungs[places[k]]] for k, each in enumerate(families)], axis=0)
+        kinds = [self._arithmetics[place] for place in places]
+        crosses = np.any([each[to[:, k]] != each[rungs[places[k]]] for k, each in enumerate(kinds)], axis=0)
         return _Moves(layer, places, to, self._difference(rungs, places, to), np.asarray(noise), crosses)
 
     def _within(self, place: int, rung: int, reach: int | None, crossing: bool) -> NDArray[np.int_]:
         """The rungs that a site may move to: `reach` of its family either way, None for all down, and of others any."""
-        own = self._families[place] == self._families[place][rung]
+        own = self._arithmetics[place] == self._arithmetics[place][rung]
         steps = np.cumsum(own) - np.cumsum(own)[rung]
         near = steps >= 0 if reach is None else abs(steps) <= reach
         return np.flatnonzero(np.where(own, near, crossing))

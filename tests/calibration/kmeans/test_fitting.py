@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -16,7 +16,6 @@ from picojoule.errors import DataError, InputError
 VALUES = st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=9)
 
 
-@settings(deadline=None)  # the first loads the compiled loops
 @given(VALUES, st.integers(1, 5))
 def test_no_way_to_cut_a_short_row_has_less_inertia(values: list[float], clusters: int) -> None:
     x = torch.tensor(values)

@@ -56,7 +56,7 @@ def products(draw: st.DrawFn) -> tuple[Tensor, Tensor, int, int, bool]:
 
 
 @given(products())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_products_are_the_direct_ones(case: tuple[Tensor, Tensor, int, int, bool]) -> None:
     x, w, input_bits, digit_bits, signed = case
     found = bitserial.dot(x, w, input_bits=input_bits, digit_bits=digit_bits, signed=signed)

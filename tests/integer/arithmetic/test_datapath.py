@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even k
 
 
 @given(layers.cases())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_layers_are_the_direct_ones(case: tuple[Program, Tensor]) -> None:
     program, codes = case
     found = Interpreter(program, arithmetic="datapath").run(codes)

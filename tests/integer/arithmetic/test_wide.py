@@ -41,7 +41,7 @@ def codes_of(program: Program) -> Tensor:
 
 
 @given(layers.cases(most_bits=16, most_bias=2**38))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_layers_are_the_direct_ones(case: tuple[Program, Tensor]) -> None:
     program, codes = case
     assert torch.equal(Interpreter(program).run(codes), layers.direct(program, codes))

@@ -219,6 +219,10 @@ REFUSED: dict[str, tuple[Callable[..., Tensor], str]] = {
         "'ones' is no value that depends on the network's input; it has no place in a program",
     ),
     "number": (lambda net, x: net.b(net.a(x)) + 1, "'add.*' adds a number or a multiple; .*"),
+    "transposed": (
+        lambda net, x: torch.conv_transpose1d(net.a(x)[:, None], net.b.weight[:1, None]),
+        r"'conv_transpose.*' \(conv_transpose1d\) has no exact integers; transposed .*; use an upsampling .*",
+    ),
     "product": (lambda net, x: net.b(net.a(x) * x), r"'mul.*' \(mul\) has no exact integers; .*"),
     "batch": (
         lambda net, x: net.b(net.a(x.reshape(-1, 6))).reshape(-1, 8),

@@ -29,7 +29,7 @@ def stored(text: str | Format, weights: Tensor, *exponents: int) -> tuple[Consta
 class Book(Format):
     """A codebook of given numbers, as plans may have them."""
 
-    family = "codebook"
+    arithmetic = "codebook"
     summary: ClassVar[str] = "given numbers"
     examples: ClassVar[tuple[str, ...]] = ()
 

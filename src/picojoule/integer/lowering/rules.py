@@ -213,6 +213,8 @@ def remedy(name: str, pointwise: bool) -> str:
     """What to do about an operation without a rule; `pointwise`, it is a function of one value."""
     if "softmax" in name:
         return "leave it to whoever reads the output: the largest stays the largest"
+    if name in ops.FLOAT_MAC:
+        return ops.FLOAT_MAC[name]
     rounded = "let nothing but layers read it, which rounds it, or " if pointwise else ""
     return f"{rounded}use a rectifier or a clamp in its place"
 

@@ -27,6 +27,7 @@ from picojoule.formats import Lut
 from picojoule.jobs.clustering.plans import candidates, cheapest
 from picojoule.jobs.progress import Listener, Progress, silent
 from picojoule.jobs.search import search
+from picojoule.jobs.searching.ways import Ways
 from picojoule.jobs.setup import check_about, check_device
 from picojoule.jobs.train import check_classes, course_of, train
 from picojoule.network import Network, capture
@@ -90,20 +91,19 @@ def cluster(
     course = course_of(loaded, recipe if isinstance(recipe, Recipe) else Recipe.load(recipe), epochs, seed, device)
     network = capture(model, course.samples.x[:1])
     check_classes(network, loaded)
+    asked = asked_of(keep, activations, course.recipe, course.epochs, confidence)
     with nullcontext() if folder is None else files.claimed(folder):
         try:
             found = search(
-                network, loaded, keep=keep, confidence=confidence, formats="lut",
-                inputs="lut" if activations else INPUTS, platform=priced, seed=seed, device=device, jobs=jobs,
-                cache_gb=cache_gb, out=folder and folder / SEARCHED, listener=listener, about=dict(about or {}),
+                network, loaded, keep=keep, platform=priced, seed=seed, device=device, jobs=jobs, cache_gb=cache_gb,
+                out=folder and folder / SEARCHED, listener=listener, about=dict(about or {}),
+                **_ways(activations, confidence),
             )  # fmt: skip
         except UnreachableFloorError as error:
             found = error.result
         how = {"recipe": course.recipe, "epochs": course.epochs, "platform": priced, "seed": seed, "device": device}
         retraining = _Retraining(found, loaded, how, folder, listener)
         stopped = retraining.run()
-        asked = {"job": "cluster", "keep": [keep], "activations": activations, "recipe": course.recipe.name,
-                 "recipe_toml": course.recipe.text, "epochs": course.epochs}  # fmt: skip
         result = retraining.result({**found.settings, **asked}, stopped)
         if folder is not None:
             result.save(folder, {"report.html": page(document({str(out): result})).encode()})
@@ -112,6 +112,26 @@ def cluster(
     if not result.holds:
         raise UnreachableFloorError("\n".join(result.unreached), result)
     return result
+
+
+def asked_of(
+    keep: float, activations: bool, recipe: Recipe, epochs: int | None, confidence: float | str | None
+) -> dict[str, Any]:
+    """What a clustering is asked for, as its result states it.
+
+    Raises:
+        InputError: the confidence cannot be used.
+    """
+    return {
+        **Ways.settled(**_ways(activations, confidence)).described(),
+        "job": "cluster", "keep": [keep], "activations": activations, "recipe": recipe.name,
+        "recipe_toml": recipe.text, "epochs": recipe.epochs if epochs is None else epochs,
+    }  # fmt: skip
+
+
+def _ways(activations: bool, confidence: float | str | None) -> dict[str, Any]:
+    """How a clustering searches."""
+    return {"confidence": confidence, "formats": "lut", "inputs": "lut" if activations else INPUTS}
 
 
 @dataclass

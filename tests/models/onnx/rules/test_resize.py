@@ -17,7 +17,7 @@ ROUNDINGS = "round_prefer_floor round_prefer_ceil floor ceil".split()
 
 
 @settings(
-    max_examples=200, derandomize=True, deadline=None, database=None,
+    max_examples=200,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 @given(

@@ -17,7 +17,7 @@ from picojoule.network import capture, float_module
 needed()
 
 MANY = settings(
-    max_examples=60, derandomize=True, deadline=None, database=None,
+    max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
 )  # fmt: skip
 

@@ -20,7 +20,8 @@ function drawDecisions() {
 }
 
 function decisionWords(point) {
-  if (point.baseline) return "A baseline: one format everywhere, and nothing to decide.";
+  if (point.baseline && oneFormat(point)) return "A baseline: one format everywhere, and nothing to decide.";
+  if (point.baseline) return "The plan that the search ended with, before anything was retrained.";
   if (point.keep === null) return "The network was trained at this plan: nothing was searched.";
   const share = Number((100 * point.keep).toPrecision(12)); // 99.5, not 99.50000000000001
   const floor = `The floor is ${percent(point.needed)}, ${share} % of the float network's.${marginWords(point)}`;

@@ -153,8 +153,9 @@ function outside({ low, high, counts }, site) {
   }));
 }
 
-function tableWords({ members: { length } }) {
-  return length === 1 ? "The stroke is the one number of the table."
+function tableWords({ members: { length }, retrained }) {
+  if (length === 1) return "The stroke is the one number of the table.";
+  return retrained ? `The strokes are the ${length} numbers of the table as retrained; each weight kept the one it had.`
     : `The strokes are the ${length} numbers of the table; each value goes to the nearest.`;
 }
 

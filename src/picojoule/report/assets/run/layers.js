@@ -127,12 +127,18 @@ function siteColumns(kind) {
   return [
     { name: `${kind}_format`, shown: false, value: (row) => row[kind]?.format ?? "float32" },
     shown("bits", (row) => row[kind] === undefined ? "" : bitsOf(row[kind]), { leads: true }),
-    shown("range", of(range), { value: last, saved: false }),
+    shown("range", of(range), { value: last, saved: false, node: of(rangeCell) }),
     saved("exponent_low", (site) => Math.min(...site.exponents)),
     saved("exponent_high", (site) => Math.max(...site.exponents)),
     saved("signed", (site) => String(site.signed)),
     shown("zeros", of((site) => percent(site.zeros, 0)), { value: of((site) => site.zeros) }),
   ];
+}
+
+/** A range; that of a codebook, a count and two ends, takes two lines, or the table is wider than the page. */
+function rangeCell(site) {
+  const [first, last] = range(site).split(" to ");
+  return site.members ? [first, h("br"), ` to ${last}`] : range(site);
 }
 
 /** Whether a site's format rounds at all. */

@@ -6,7 +6,8 @@ const state = { run: 0, points: report.runs.map(({ selected }) => selected), axi
 
 const run = () => report.runs[state.run];
 const selected = () => run().points[state.points[state.run]];
-const pointName = (point) => point.baseline ? `${point.label} everywhere`
+const oneFormat = ({ numbers }) => numbers.endsWith(" everywhere");
+const pointName = (point) => point.baseline && oneFormat(point) ? `${point.label} everywhere`
   : point.keep === null ? point.label : `keep ${point.label}`;
 const fileName = (what) => `${several ? `${run().name}-` : ""}${pointName(selected())}-${what}`;
 

@@ -14,7 +14,8 @@ from picojoule.errors import InputError
 from picojoule.evaluate import Accuracy, Floor, IncrementalEvaluator, Metric
 from picojoule.formats import Format
 from picojoule.jobs.progress import Stage
-from picojoule.jobs.setup import BASELINES, Setup, Ways
+from picojoule.jobs.searching.ways import Ways
+from picojoule.jobs.setup import BASELINES, Setup
 from picojoule.plan import Plan
 from picojoule.search import (
     Decision,
@@ -64,9 +65,9 @@ class Run:
         self._worth_saving = False
         self._limits = ways.limits
         signed = {site: setup.calibration.signed(site) for site in setup.network.sites}
-        self._ladders = ladders_of(signed, self._formats(signed, ways.families))
+        self._ladders = ladders_of(signed, self._formats(signed, "formats", ways.families))
         if ways.inputs:
-            inputs = ladders_of(signed, self._formats(signed, ways.inputs))
+            inputs = ladders_of(signed, self._formats(signed, "inputs", ways.inputs))
             sites = setup.network.sites
             self._ladders |= {site: inputs[site] for site in sites if sites[site].kind == "inputs"}
         self._begin(None)
@@ -122,13 +123,16 @@ class Run:
         self._problem = Problem(setup.network, self._ladders, self._search, setup.estimate, sensitivities, self._limits)
         self._fits()
 
-    def _formats(self, signed: Mapping[str, bool], families: tuple[str, ...]) -> tuple[Format, ...]:
-        """Those of the families asked for, most energy first; what cannot be searched is named and left out."""
+    def _formats(self, signed: Mapping[str, bool], option: str, families: tuple[str, ...]) -> tuple[Format, ...]:
+        """Those of the families that an option asks for, most energy first; what cannot be searched is named and left
+        out."""
         bits, platform = self._ways.bits, self._setup.platform
-        missing = [f"formats '{name}' are left out: {why}" for name, why in left_out(families, bits, platform).items()]
-        found = [format for format in formats_of(families, bits) if has_figure(format, platform)]
+        missing = [f"{option} '{name}' are left out: {why}" for name, why in left_out(families, bits, platform).items()]
+        known = formats_of(families, bits)
+        found = [format for format in known if has_figure(format, platform)]
         if not found:
-            raise InputError(f"{'; '.join(missing)}; give fixed with them")
+            other = f"another platform than '{platform.name}'" if known else "other bits than {}:{}".format(*bits)
+            raise InputError(f"{'; '.join(missing)}; give {option} '{','.join(('fixed', *families))}', or {other}")
         for line in missing:
             self._meter.remark(line)
 
