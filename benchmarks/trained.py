@@ -1,16 +1,12 @@
-"""Training at 4 bits costs little more than training in floating point, and few bits lose little accuracy.
+"""Training at 4 bits costs little more than training in floating point.
 
-    python benchmarks/trained.py step [THREADS ...]
-    python benchmarks/trained.py accuracy MODEL DATA [EPOCHS [BITS ...]]
+    python benchmarks/trained.py [THREADS ...]
 
-`step`: forward, cross entropy, backward and an Adam update, batch 64, of the module that `train` trains, with batch
-norm and folded, over a plain torch module with batch norm behind every layer. `accuracy`: the recipe `modern` at each
-bit count; what is stated is the share of right answers on all held-out samples.
+Forward, cross entropy, backward and an Adam update, batch 64, of the module that `train` trains, with batch norm and
+folded, over a plain torch module with batch norm behind every layer.
 """
 
 import sys
-import tempfile
-import time
 from collections.abc import Callable
 
 import torch
@@ -18,8 +14,6 @@ from measure import interleaved, machine, ratio
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from picojoule import data
-from picojoule.jobs.train import train
 from picojoule.training import trainable
 from picojoule.zoo import create, example
 
@@ -28,12 +22,8 @@ NETWORKS = {"lenet5": 40, "resnet20": 4}
 LIVES, BATCH = 5, 64
 
 
-def main(what: str, *rest: str) -> None:
+def main(*threads: str) -> None:
     print(machine())
-    {"step": steps, "accuracy": accuracies}[what](*rest)
-
-
-def steps(*threads: str) -> None:
     for count in map(int, threads or ("1", "2")):
         torch.set_num_threads(count)
         for name, rounds in NETWORKS.items():
@@ -85,22 +75,6 @@ def with_norms(model: nn.Module) -> nn.Module:
             elif isinstance(module, nn.Linear):
                 setattr(model, name, nn.Sequential(module, nn.BatchNorm1d(module.out_features)))
     return model
-
-
-def accuracies(model: str, source: str, epochs: str = "10", *bits: str) -> None:
-    torch.set_num_threads(1)
-    loaded = data.load(source)
-    print(f"{model} on {source}, {epochs} epochs of modern; right of all held-out samples, and energy per inference")
-    for count in map(int, bits or ("32", "16", "8", "4", "2", "1")):
-        begun = time.monotonic()
-        with tempfile.TemporaryDirectory() as folder:
-            result = train(model, loaded, bits=count, epochs=int(epochs), out=folder)
-        point, fold = result.point, result.settings["fold"]
-        right = (point.search.correct + point.report.correct) / (point.search.total + point.report.total)
-        before, after = (100 * fold[key]["correct"] / fold[key]["total"] for key in ("before", "after"))
-        price = "no figure" if point.energy is None else f"{point.energy.total_pj / 1e3:.1f} nJ"
-        print(f"{count:3} bits: {100 * right:.2f} %, {price}; the fold took {before:.2f} to {after:.2f} %; "
-              f"{time.monotonic() - begun:.0f} s", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

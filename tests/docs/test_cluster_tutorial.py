@@ -15,16 +15,6 @@ from picojoule.jobs import demo
 TUTORIAL = ROOT / "docs/tutorials/cluster.md"
 
 
-def test_its_options_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    found = list(commands(TUTORIAL))
-    assert [verb for verb, *_ in found] == ["cluster", "verify", "export", "search", "train"]
-    for verb, *rest in found:
-        with pytest.raises(SystemExit):
-            cli.run([verb, "--help"])
-        usage = capsys.readouterr().out
-        assert all(word in usage for word in rest if word.startswith("--")), verb
-
-
 def test_its_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
     (source,) = blocks(TUTORIAL, "python")
     exec(source, {"model": small.trained(), "data": small.digits()})
