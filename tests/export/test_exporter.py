@@ -81,7 +81,7 @@ def test_what_is_not_exact_is_refused_before_anything_is_written(name: str, tmp_
 
 @pytest.mark.parametrize("name", LIMITED)
 def test_without_the_package_it_says_what_to_install(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for writer in ("graph", "qdq", "quant"):
+    for writer in ("graph", "model", "dialects.qdq", "dialects.quant"):
         monkeypatch.setitem(import_module("sys").modules, f"picojoule.export.writers.{writer}", None)
     with pytest.raises(InputError, match=rf"^target '{name}' needs the package onnx; install picojoule\[onnx\]$"):
         exporter(name).files(engines.random_program(0))

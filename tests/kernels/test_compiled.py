@@ -10,7 +10,8 @@ import torch
 from numba import njit
 from tests.kernels.paths import bits
 
-from picojoule.kernels import compiled, grid, loops
+from picojoule.kernels import compiled, grid
+from picojoule.kernels.loops import machine
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ assert torch.equal(parse("fixed4").quantize(small), want)
 @pytest.mark.usefixtures("nothing_compiled")
 def test_without_a_numba_that_works_torch_serves_and_it_is_said_once() -> None:
     x = torch.randn(1 << 16, generator=torch.Generator().manual_seed(0))
-    with mock.patch.object(loops, "compile", side_effect=ImportError("Numba needs NumPy 1.0 or less\nand more")):
+    with mock.patch.object(machine, "compile", side_effect=ImportError("Numba needs NumPy 1.0 or less\nand more")):
         message = (
             r"^numba cannot compile picojoule's loops \(Numba needs NumPy 1.0 or less\); slower torch operations serve$"
         )
@@ -58,7 +59,7 @@ def test_where_nothing_can_be_kept_on_disk_each_process_compiles(error: Exceptio
         return njit(*signature, **options)
 
     x = torch.randn(1 << 16, generator=torch.Generator().manual_seed(0))
-    with mock.patch.object(loops, "njit", uncached):
+    with mock.patch.object(machine, "njit", uncached):
         found = grid.round_to_grid(x, 4.0, -8, 7)
     assert torch.equal(bits(found), bits(grid.plain(x, 4.0, -8, 7)))
 
@@ -74,8 +75,8 @@ def test_where_nothing_can_be_kept_on_disk_each_process_compiles(error: Exceptio
 def test_every_loop_is_found_on_disk_by_the_next_process(name: str, block: int, dtype: torch.dtype) -> None:
     """Its second compilation is a reading."""
     for here in (False, True):
-        loops.compile(name, here, dtype, block)
-        code = loops.compile(name, here, dtype, block)
+        machine.compile(name, here, dtype, block)
+        code = machine.compile(name, here, dtype, block)
         (hits,) = code.stats.cache_hits.values()
         assert hits == 1
 

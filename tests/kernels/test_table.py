@@ -16,7 +16,7 @@ from tests.contracts.formats import laws
 from tests.kernels.paths import PATHS, bits, taking
 
 from picojoule.kernels import table
-from picojoule.kernels.compiled import PART, SMALL
+from picojoule.kernels.loops import PART, SMALL
 from picojoule.kernels.table import Table, round_to_table
 
 DTYPES = [torch.float32, torch.float64]

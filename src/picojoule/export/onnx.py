@@ -27,12 +27,12 @@ class GraphExporter(Exporter):
     @classmethod
     def files(cls, program: Program) -> Mapping[str, bytes]:
         try:
-            from picojoule.export.writers.graph import serialised
+            from picojoule.export.writers.model import written
 
             writer = cls.writer()
         except ImportError as error:
             raise InputError(f"target '{cls.name}' needs the package onnx; install picojoule[onnx]") from error
-        return {cls.file: serialised(writer(program).model())}
+        return {cls.file: written(writer, program)}
 
 
 class Onnx(GraphExporter):
@@ -44,6 +44,6 @@ class Onnx(GraphExporter):
 
     @classmethod
     def writer(cls) -> type[GraphWriter]:
-        from picojoule.export.writers.qdq import QdqWriter
+        from picojoule.export.writers.dialects.qdq import QdqWriter
 
         return QdqWriter

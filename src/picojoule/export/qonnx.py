@@ -19,6 +19,6 @@ class Qonnx(GraphExporter):
 
     @classmethod
     def writer(cls) -> type[GraphWriter]:
-        from picojoule.export.writers.quant import QonnxWriter
+        from picojoule.export.writers.dialects.quant import QonnxWriter
 
         return QonnxWriter

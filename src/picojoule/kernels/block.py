@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from picojoule.kernels import compiled, minifloat, table
-from picojoule.kernels.compiled import SMALL
+from picojoule.kernels.loops import SMALL
 from picojoule.kernels.table import Table
 
 _BITS = {torch.float32: (torch.int32, 0xFF << 23), torch.float64: (torch.int64, 0x7FF << 52)}

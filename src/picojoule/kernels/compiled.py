@@ -8,29 +8,23 @@ compiled once is found on the disk.
 import math
 import sys
 import warnings
-from collections.abc import Callable
 from functools import cache
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from picojoule.kernels.loops import Loop
 from picojoule.kernels.threads import spread
-
-Loop = Callable[..., None]
-"""Machine code, called with addresses and numbers."""
 
 ENOUGH = 1 << 16
 """A tensor of so many numbers loads the compiled loops; from then on they serve smaller ones too."""
 SPREAD = 1 << 20
 """Tensors of at least so many numbers are divided among threads."""
 
-PART, SMALL = 16, 4
-"""Tables are passed so many members at a time, which registers hold; the smallest have no more entries than SMALL."""
-
 _LINE = 64
 """Threads write apart by at least so many numbers."""
-_LOOPS = "picojoule.kernels.loops"
+_LOOPS = "picojoule.kernels.loops.machine"
 _DTYPES = (torch.float32, torch.float64)
 
 
@@ -172,9 +166,9 @@ def machine_code(name: str, here: bool, dtype: torch.dtype, block: int = 0) -> L
     A numba that fits neither this Python nor this numpy is no reason to stop: it is said once, and torch serves.
     """
     try:
-        from picojoule.kernels import loops
+        from picojoule.kernels.loops import machine
 
-        return loops.compile(name, here, dtype, block)
+        return machine.compile(name, here, dtype, block)
     except Exception as error:
         why = (str(error).splitlines() or [type(error).__name__])[0]
         warnings.warn(f"numba cannot compile picojoule's loops ({why}); slower torch operations serve", stacklevel=2)

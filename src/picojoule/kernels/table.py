@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from picojoule.kernels import compiled
-from picojoule.kernels.compiled import PART, SMALL
+from picojoule.kernels.loops import PART, SMALL
 
 _KINDS: dict[torch.dtype, type[np.floating[Any]]] = {torch.float32: np.float32, torch.float64: np.float64}
 

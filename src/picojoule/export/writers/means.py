@@ -6,14 +6,11 @@ proved algorithms using rounding to odd", IEEE Transactions on Computers 57 (4),
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from picojoule.export.writers.exactness import EXACT, is_global, largest
+from picojoule.export.writers.graph import GraphWriter
 from picojoule.export.writers.parts import digits
 from picojoule.integer.program import Operation, Program
-
-if TYPE_CHECKING:
-    from picojoule.export.writers.graph import GraphWriter
 
 _CARRIED = ("reshape", "permute", "slice")
 """Operations that leave numbers as they are."""
@@ -36,7 +33,7 @@ def rounded_to_odd(program: Program) -> Mapping[str, int]:
     return found
 
 
-def total(writer: "GraphWriter", operation: Operation, x: str, axes: str, keep: int) -> str:
+def total(writer: GraphWriter, operation: Operation, x: str, axes: str, keep: int) -> str:
     """Write a sum over dimensions: at once where float32 holds it, else of two digits, and rounded to odd."""
     name, exponents = operation.name, writer.program.by_name[operation.reads[0]].type.exponents
     if name not in writer.odd:

@@ -2,21 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from picojoule.export.writers.exactness import is_global, needs_parts
+from picojoule.export.writers.graph import GraphWriter
 from picojoule.export.writers.means import total
 from picojoule.export.writers.parts import added_up
 from picojoule.export.writers.tables import looked_up
 from picojoule.integer.program import Operation
 
-if TYPE_CHECKING:
-    from picojoule.export.writers.graph import GraphWriter
 
-
-def _convolution(writer: "GraphWriter", operation: Operation, reads: list[str]) -> str:
+def _convolution(writer: GraphWriter, operation: Operation, reads: list[str]) -> str:
     how, name = operation.args, operation.name
     given = writer.program.constants[f"{name}.weights"]
     windows = {
@@ -29,7 +26,7 @@ def _convolution(writer: "GraphWriter", operation: Operation, reads: list[str]) 
     return writer.node("Conv", [*reads, weights, writer.bias(operation)], name, **windows)
 
 
-def _linear(writer: "GraphWriter", operation: Operation, reads: list[str]) -> str:
+def _linear(writer: GraphWriter, operation: Operation, reads: list[str]) -> str:
     name, maker = operation.name, writer.program.by_name[operation.reads[0]]
     while maker.kind in ("reshape", "permute", "slice", "max_pool"):
         maker = writer.program.by_name[maker.reads[0]]
@@ -43,7 +40,7 @@ def _linear(writer: "GraphWriter", operation: Operation, reads: list[str]) -> st
     return writer.node("Add", [products, writer.bias(operation)], name)
 
 
-def _clamp(writer: "GraphWriter", operation: Operation, reads: list[str]) -> str:
+def _clamp(writer: GraphWriter, operation: Operation, reads: list[str]) -> str:
     given = writer.program.by_name[operation.reads[0]].type
     low, high = operation.args["low"], operation.args["high"]
     if high is None and low is not None and not any(low) and not writer.in_doubles:  # where ONNX Runtime has a fault
@@ -52,7 +49,7 @@ def _clamp(writer: "GraphWriter", operation: Operation, reads: list[str]) -> str
     return writer.node("Clip", [*reads, *ends], operation.name)
 
 
-def _requantise(writer: "GraphWriter", operation: Operation, reads: list[str]) -> str:
+def _requantise(writer: GraphWriter, operation: Operation, reads: list[str]) -> str:
     (x,) = reads
     divisor = writer.program.by_name[operation.reads[0]].type.divisor
     if divisor != 1:
@@ -60,7 +57,7 @@ def _requantise(writer: "GraphWriter", operation: Operation, reads: list[str]) -
     return writer.rounded(x, operation.name, operation.type)
 
 
-def _align(writer: "GraphWriter", operation: Operation, reads: list[str]) -> str:
+def _align(writer: GraphWriter, operation: Operation, reads: list[str]) -> str:
     given = writer.program.by_name[operation.reads[0]].type
     factor = operation.type.divisor // given.divisor
     if factor == 1:
@@ -68,7 +65,7 @@ def _align(writer: "GraphWriter", operation: Operation, reads: list[str]) -> str
     return writer.node("Mul", [*reads, writer.number(factor)], operation.name)
 
 
-def _max_pool(writer: "GraphWriter", operation: Operation, reads: list[str]) -> str:
+def _max_pool(writer: GraphWriter, operation: Operation, reads: list[str]) -> str:
     """Windows that hang over the end are padding here: of `ceil_mode` engines and ONNX's own checker differ.
 
     Zeros that were put around before are kept from ONNX Runtime by a clip: it would take them for such padding.
@@ -91,7 +88,7 @@ def _max_pool(writer: "GraphWriter", operation: Operation, reads: list[str]) -> 
     )  # fmt: skip
 
 
-def _sum_pool(writer: "GraphWriter", operation: Operation, reads: list[str]) -> str:
+def _sum_pool(writer: GraphWriter, operation: Operation, reads: list[str]) -> str:
     """Sums over windows as a convolution of each channel; what of the count is a power of two is in its weights."""
     how, channels = operation.args, operation.type.shape[0]
     given = writer.program.by_name[operation.reads[0]].type
@@ -111,7 +108,7 @@ def _sum_pool(writer: "GraphWriter", operation: Operation, reads: list[str]) -> 
     return writer.node("Conv", [*reads, weights], operation.name, **windows)
 
 
-def _sum(writer: "GraphWriter", operation: Operation, reads: list[str]) -> str:
+def _sum(writer: GraphWriter, operation: Operation, reads: list[str]) -> str:
     given = writer.program.by_name[operation.reads[0]].type
     axes = writer.array(operation.args["dims"], f"{operation.name}.axes", np.int64)
     whole = total(writer, operation, reads[0], axes, keep=int(operation.args["keep"]))
@@ -120,18 +117,18 @@ def _sum(writer: "GraphWriter", operation: Operation, reads: list[str]) -> str:
     )
 
 
-def _reshape(writer: "GraphWriter", operation: Operation, reads: list[str]) -> str:
+def _reshape(writer: GraphWriter, operation: Operation, reads: list[str]) -> str:
     shape = writer.array([0, *operation.type.shape], f"{operation.name}.shape", np.int64)
     return writer.node("Reshape", [*reads, shape], operation.name)
 
 
-def _slice(writer: "GraphWriter", operation: Operation, reads: list[str]) -> str:
+def _slice(writer: GraphWriter, operation: Operation, reads: list[str]) -> str:
     how = operation.args
     ends = [writer.array([how[key]], f"{operation.name}.{key}", np.int64) for key in ("start", "stop", "dim", "step")]
     return writer.node("Slice", [*reads, *ends], operation.name)
 
 
-def _pad(writer: "GraphWriter", operation: Operation, reads: list[str]) -> str:
+def _pad(writer: GraphWriter, operation: Operation, reads: list[str]) -> str:
     """torch names the last dimension first, ONNX all of them from the front, starts before ends."""
     pad, count = operation.args["pad"], len(operation.type.shape) + 1
     starts, ends = [0] * count, [0] * count
@@ -141,7 +138,7 @@ def _pad(writer: "GraphWriter", operation: Operation, reads: list[str]) -> str:
     return writer.node("Pad", [*reads, sizes], operation.name)
 
 
-WRITE: Mapping[str, Callable[["GraphWriter", Operation, list[str]], str]] = {
+WRITE: Mapping[str, Callable[[GraphWriter, Operation, list[str]], str]] = {
     "conv1d": _convolution,
     "conv2d": _convolution,
     "linear": _linear,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,12 +17,10 @@ from torch import Tensor
 
 from picojoule.errors import InputError
 from picojoule.export.writers.exactness import EXACT, is_wide, largest
+from picojoule.export.writers.graph import GraphWriter
 from picojoule.integer.laws import LAYERS
 from picojoule.integer.program import Operation, Program
 from picojoule.integer.types import LARGEST, Constant
-
-if TYPE_CHECKING:
-    from picojoule.export.writers.graph import GraphWriter
 
 MOST_PARTS = 16
 """Convolutions that one may become."""
@@ -94,7 +92,7 @@ def _widths(widest: int, count: int) -> Sequence[int]:
 
 
 def added_up(
-    writer: "GraphWriter", operation: Operation, x: str, exponents: Sequence[int], windows: Mapping[str, Any]
+    writer: GraphWriter, operation: Operation, x: str, exponents: Sequence[int], windows: Mapping[str, Any]
 ) -> str:
     """Write the convolutions in float32, and their sum and a layer's bias in float64; x is in float64 if it is wide.
 
@@ -120,7 +118,7 @@ def added_up(
         return reduce(lambda one, other: writer.node("Add", [one, other], name), terms)
 
 
-def digits(writer: "GraphWriter", operation: Operation, x: str, count: int, bits: int) -> list[str]:
+def digits(writer: GraphWriter, operation: Operation, x: str, count: int, bits: int) -> list[str]:
     """Write what is read as digits in float32 that add up to it, least first."""
     read = writer.program.by_name[operation.reads[0]]
     exponents = np.array(read.type.exponents, np.float64).reshape(-1, *[1] * (len(read.type.shape) - 1))

@@ -3,21 +3,19 @@
 A place begins at its row, and goes on by 2^k, k from most to none, wherever the threshold there is reached.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from picojoule.export.writers.exactness import is_wide
+from picojoule.export.writers.graph import GraphWriter
 from picojoule.integer.program import Operation
 from picojoule.kernels.table import middles
-
-if TYPE_CHECKING:
-    from picojoule.export.writers.graph import GraphWriter
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
-def looked_up(writer: "GraphWriter", operation: Operation, reads: list[str]) -> str:
+def looked_up(writer: GraphWriter, operation: Operation, reads: list[str]) -> str:
     """Write a table, in the numbers that what it reads is in."""
     how, name, (x,) = operation.args, operation.name, reads
     before = writer.program.by_name[operation.reads[0]]
@@ -28,7 +26,7 @@ def looked_up(writer: "GraphWriter", operation: Operation, reads: list[str]) -> 
     return _searched(writer, operation, x, place, halvings, thresholds, _codes(writer, operation, rows, 1 << halvings))
 
 
-def nearest(writer: "GraphWriter", given: Operation, x: str) -> str:
+def nearest(writer: GraphWriter, given: Operation, x: str) -> str:
     """Write the rounding of an input x, in float32, to the members of its codebook."""
     members, step = writer.program.members, 2.0 ** given.type.exponents[0]
     halvings = max(1, (len(members) - 1).bit_length())
@@ -43,7 +41,7 @@ def nearest(writer: "GraphWriter", given: Operation, x: str) -> str:
 
 
 def _searched(
-    writer: "GraphWriter", operation: Operation, x: str, place: str, halvings: int, thresholds: str, codes: Array
+    writer: GraphWriter, operation: Operation, x: str, place: str, halvings: int, thresholds: str, codes: Array
 ) -> str:
     """Write the search from a place on: comparisons and gathers, and what rounds, for whoever looks for that in front
     of a layer.
@@ -62,7 +60,7 @@ def _searched(
     return (writer.signs if signs else writer.rounded)(found, name, operation.type)
 
 
-def _places(writer: "GraphWriter", operation: Operation, halvings: int) -> tuple[list[tuple[int, int]], str]:
+def _places(writer: GraphWriter, operation: Operation, halvings: int) -> tuple[list[tuple[int, int]], str]:
     """The rows to be stored, each with the exponent of its thresholds; and, stored, where each channel begins."""
     how, read = operation.args, writer.program.by_name[operation.reads[0]].type
     count = max(len(how["rows"]), len(read.exponents))
@@ -75,7 +73,7 @@ def _places(writer: "GraphWriter", operation: Operation, halvings: int) -> tuple
     return rows, writer.array(starts.reshape(-1, *[1] * sides), f"{operation.name}.rows", np.int64)
 
 
-def _thresholds(writer: "GraphWriter", operation: Operation, rows: list[tuple[int, int]], width: int) -> Array:
+def _thresholds(writer: GraphWriter, operation: Operation, rows: list[tuple[int, int]], width: int) -> Array:
     """What thresholds stand for, row after row, from its second place, filled up with what is never reached."""
     steps, given = operation.args["steps"], writer.program.constants[f"{operation.name}.thresholds"].values.numpy()
     beyond = 2.0 * (max(0, writer.program.by_name[operation.reads[0]].type.high) + 1)
@@ -86,7 +84,7 @@ def _thresholds(writer: "GraphWriter", operation: Operation, rows: list[tuple[in
     return laid.ravel()
 
 
-def _codes(writer: "GraphWriter", operation: Operation, rows: list[tuple[int, int]], width: int) -> Array:
+def _codes(writer: GraphWriter, operation: Operation, rows: list[tuple[int, int]], width: int) -> Array:
     """What codes stand for, row after row."""
     steps, given = operation.args["steps"], writer.program.constants[f"{operation.name}.codes"].values.numpy()
     laid = np.zeros((len(rows), width))

@@ -8,7 +8,7 @@ nearest. Where positions are few, as in weights of 3 x 3, several rows of channe
 import numpy as np
 from numba import carray, njit, types
 
-from picojoule.kernels.compiled import Loop
+from picojoule.kernels.loops import Loop
 from picojoule.kernels.loops.floats import rounding, whole_of
 from picojoule.kernels.loops.memory import at, cast
 

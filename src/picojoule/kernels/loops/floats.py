@@ -14,7 +14,7 @@ from math import gcd
 import numpy as np
 from numba import carray, njit, types
 
-from picojoule.kernels.compiled import SMALL, Loop
+from picojoule.kernels.loops import SMALL, Loop
 from picojoule.kernels.loops.memory import at, cast, divide, multiply, peak
 from picojoule.kernels.loops.rounding import climb
 

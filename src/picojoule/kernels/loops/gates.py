@@ -2,7 +2,7 @@
 
 from numba import carray, njit, types
 
-from picojoule.kernels.compiled import Loop
+from picojoule.kernels.loops import Loop
 from picojoule.kernels.loops.memory import at
 
 

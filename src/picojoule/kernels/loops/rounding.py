@@ -3,7 +3,7 @@
 import numpy as np
 from numba import carray, njit, types
 
-from picojoule.kernels.compiled import Loop
+from picojoule.kernels.loops import Loop
 from picojoule.kernels.loops.memory import at
 
 BLOCK = 1024

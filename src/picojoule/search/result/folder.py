@@ -1,10 +1,9 @@
 """The files of a result: `result.json` as text, and a run folder read back, of which nothing is believed unchecked."""
 
-from __future__ import annotations
-
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple
 
 from picojoule import files
 from picojoule.calibration import Histogram
@@ -12,31 +11,45 @@ from picojoule.errors import FileError, FormatError
 from picojoule.files import Fields
 from picojoule.formats import Lut
 from picojoule.network import Network
-from picojoule.search.result.point import OperatingPoint, Waypoint
-
-if TYPE_CHECKING:
-    from picojoule.search.result.result import Result
+from picojoule.search.result.point import OperatingPoint, Waypoint, non_dominated
 
 VERSION = 3
 
 
-def text(result: Result) -> str:
+class Parts(NamedTuple):
+    """What a result is made of, by the names it has there."""
+
+    captured: Network
+    points: tuple[OperatingPoint, ...]
+    baselines: Mapping[str, OperatingPoint]
+    settings: Mapping[str, Any]
+    histograms: Mapping[str, Histogram]
+    path: tuple[Waypoint, ...]
+    selected: int
+
+    @property
+    def front(self) -> tuple[OperatingPoint, ...]:
+        """Its points and baselines that no other beats."""
+        return non_dominated((*self.points, *self.baselines.values()))
+
+
+def text(parts: Parts) -> str:
     """The text of `result.json`."""
     body = {
-        "settings": dict(result.settings),
-        "weights_sha256": result.captured.digest(),
-        "selected": result.selected,
-        "points": [point.to_table() for point in result.points],
-        "baselines": [point.to_table() for point in result.baselines.values()],
-        "front": [point.label for point in result.front],
-        "histograms": {site: found.to_table() for site, found in result.histograms.items()},
-        "path": [waypoint.to_table() for waypoint in result.path],
+        "settings": dict(parts.settings),
+        "weights_sha256": parts.captured.digest(),
+        "selected": parts.selected,
+        "points": [point.to_table() for point in parts.points],
+        "baselines": [point.to_table() for point in parts.baselines.values()],
+        "front": [point.label for point in parts.front],
+        "histograms": {site: found.to_table() for site, found in parts.histograms.items()},
+        "path": [waypoint.to_table() for waypoint in parts.path],
     }
     return files.dump("result", VERSION, body)
 
 
-def read(folder: Path | str, kind: type[Result]) -> Result:
-    """What `Result.load` reads; `kind` is the class."""
+def read(folder: Path | str) -> Parts:
+    """What a run folder's result is made of, which fits together."""
     path, weights = Path(folder) / "result.json", Path(folder) / "weights.safetensors"
     if not path.exists() and path.with_name("journal.sqlite").exists():
         raise FileError(f"the run in '{folder}' is not finished; the same command goes on from its journal")
@@ -48,7 +61,7 @@ def read(folder: Path | str, kind: type[Result]) -> Result:
     if hashlib.sha256(content).hexdigest() != fields.text("weights_sha256"):
         raise FileError(f"'{weights}' is not the network of {origin}; the command of the search mends that")
     try:
-        result = kind(
+        parts = Parts(
             captured=Network.from_bytes(content, f"'{weights}'"),
             settings=fields.table("settings").rest(),
             points=tuple(_points(fields, "points")),
@@ -61,12 +74,12 @@ def read(folder: Path | str, kind: type[Result]) -> Result:
         raise FileError(f"{origin}: {error}") from error
     front = fields.items("front")
     fields.finish()
-    if result.selected >= len(result.points):
-        raise FileError(f"{origin}: key 'selected' is {result.selected}, but there are {len(result.points)} points")
-    _check_fits(result, origin)
-    if front != [point.label for point in result.front]:
+    if parts.selected >= len(parts.points):
+        raise FileError(f"{origin}: key 'selected' is {parts.selected}, but there are {len(parts.points)} points")
+    _check_fits(parts, origin)
+    if front != [point.label for point in parts.front]:
         raise FileError(f"{origin}: key 'front' does not fit the points")
-    return result
+    return parts
 
 
 def _points(fields: Fields, key: str) -> list[OperatingPoint]:
@@ -83,20 +96,20 @@ def _histograms(fields: Fields) -> dict[str, Histogram]:
     return {site: Histogram.from_table(each.table(site)) for site in sites}
 
 
-def _check_fits(result: Result, origin: str) -> None:
+def _check_fits(parts: Parts, origin: str) -> None:
     """Refuse points that are not of the captured network, and baselines without the one that floors refer to."""
-    if "float32" not in result.baselines:
+    if "float32" not in parts.baselines:
         raise FileError(f"{origin}: key 'baselines' has no point 'float32'")
-    if result.baselines["float32"].search.correct == 0:
+    if parts.baselines["float32"].search.correct == 0:
         raise FileError(f"{origin}: the point 'float32' is right on no sample, so that no floor can refer to it")
-    for point in (*result.points, *result.baselines.values()):
-        if point.keep is not None and point.label in result.baselines:
+    for point in (*parts.points, *parts.baselines.values()):
+        if point.keep is not None and point.label in parts.baselines:
             raise FileError(f"{origin}: key 'keep' of point '{point.label}' does not fit; baselines have none")
-        _check_names(result.captured, point, origin)
-    for waypoint in result.path:
-        if waypoint.plan.formats.keys() != result.captured.sites.keys():
+        _check_names(parts.captured, point, origin)
+    for waypoint in parts.path:
+        if waypoint.plan.formats.keys() != parts.captured.sites.keys():
             raise FileError(f"{origin}: key 'path' has a plan that does not fit the network's sites")
-    if unknown := sorted(result.histograms.keys() - result.captured.sites.keys()):
+    if unknown := sorted(parts.histograms.keys() - parts.captured.sites.keys()):
         raise FileError(f"{origin}: key 'histograms' has a site '{unknown[0]}', which the network has not")
 
 

@@ -18,7 +18,7 @@ from picojoule.network import Network, NetworkModule
 from picojoule.plan import LIMITED, Plan
 from picojoule.quantize import quantize
 from picojoule.search.result import folder as folders
-from picojoule.search.result.point import OperatingPoint, Waypoint, non_dominated
+from picojoule.search.result.point import OperatingPoint, Waypoint
 from picojoule.search.strategy import Decision
 
 
@@ -92,7 +92,11 @@ class Result:
     @property
     def front(self) -> tuple[OperatingPoint, ...]:
         """The points and baselines that no other beats in both energy and report-split accuracy, cheapest first."""
-        return non_dominated((*self.points, *self.baselines.values()))
+        return self._parts.front
+
+    @property
+    def _parts(self) -> folders.Parts:
+        return folders.Parts(*(getattr(self, name) for name in folders.Parts._fields))
 
     @property
     def holds(self) -> bool:
@@ -168,7 +172,7 @@ class Result:
 
     def to_json(self) -> str:
         """The text of `result.json`; it has no times in it, so the same search gives the same text."""
-        return folders.text(self)
+        return folders.text(self._parts)
 
     def save(self, folder: Path | str, also: Mapping[str, bytes] = MappingProxyType({})) -> None:
         """Write the run folder: `weights.safetensors`, `plan.json`, `ranges.json`, files of `also`, and `result.json`.
@@ -194,4 +198,4 @@ class Result:
         Raises:
             FileError: a file is missing, malformed, of another version, or they do not belong together.
         """
-        return folders.read(folder, cls)
+        return cls(**folders.read(folder)._asdict())

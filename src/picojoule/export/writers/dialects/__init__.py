@@ -1,0 +1,1 @@
+"""How ONNX dialects write what rounds: a new one is a file here."""
