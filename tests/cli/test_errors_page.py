@@ -18,6 +18,7 @@ TESTED["The run folder"] += [
     refusals.WITHOUT,
     refusals.UNHEARD,
     refusals.CLAIMED,
+    refusals.OTHER,
     refusals.TAKEN,
     *(message for _, message in refusals.TAMPERED),
 ]

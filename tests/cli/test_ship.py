@@ -15,6 +15,7 @@ from tests.jobs import small
 from torch import Tensor
 
 import picojoule as pj
+from picojoule.export import exporters
 from picojoule.integer import Interpreter, Program
 from picojoule.report.ship import sheet as sheets
 from picojoule.verify import Proof
@@ -65,7 +66,7 @@ class TestExport:
     @pytest.mark.parametrize(
         ("options", "said"),
         [
-            (("--to", "tflite"), "target 'tflite' is not known; give one of c, onnx, program, qonnx"),
+            (("--to", "tflite"), f"target 'tflite' is not known; give one of {', '.join(exporters())}"),
             (("--to", "program", "--point", "0.5"), "run '{run}' has no point '0.5'; it has 0.97, 0.8"),
         ],
     )

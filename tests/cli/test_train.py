@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.cli import refusals
 from tests.cli.conftest import Run
+from tests.cli.test_errors import fits
 from tests.jobs import small
 
 import picojoule as pj
@@ -58,6 +60,19 @@ def test_another_training_gets_a_folder_of_its_own(run: Run, model: str, both: s
     for options in (("--bits", "2"), ("--bits", "2", "--mean", "0.5"), ("--bits", "2")):
         assert run("train", model, "--data", both, *SHORT, *options).code == 0
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {"net-trained-2bit", "net-trained-2bit-2"}
+
+
+def test_a_run_of_something_else_is_not_replaced(run: Run, both: str, folder: Path, model: str) -> None:
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    for words in (
+        ("train", "--from", folder, "--data", both, "--recipe", "short"),
+        ("search", "lenet5", "--data", both),
+        ("search", model, "--data", both),
+    ):
+        done = run(*words, "--out", folder)
+        assert done.code == 2
+        assert fits(done.err.removeprefix("picojoule: ").strip(), refusals.OTHER), done.err
+    assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
 
 
 def test_from_a_run(run: Run, both: str, folder: Path, tmp_path: Path) -> None:

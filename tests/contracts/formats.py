@@ -125,6 +125,14 @@ class FormatLaws:
         assert format.summary
         assert text in format.examples or type(format).match(text) == format
 
+    def test_without_a_range_it_is_signed_on_the_unit_scale(self, text: str) -> None:
+        format = named(text)
+        x = torch.linspace(-3, 3, 97)
+        assert torch.equal(format.quantize(x), format.quantize(x, 0, signed=True))
+        assert format.limits() == format.limits(signed=True)
+        if format.bits <= LISTABLE:
+            assert torch.equal(format.grid(), format.grid(signed=True))
+
     @pytest.mark.parametrize("signed", [True, False])
     def test_its_grid_ascends_within_its_limits(self, text: str, signed: bool) -> None:
         format = named(text)

@@ -22,6 +22,11 @@ def test_every_result_has_data(pages: ModuleType) -> None:
     assert sorted(pages.NAMES) == NAMES
 
 
+def test_make_measures_each_once() -> None:
+    recipes = re.findall(r"^\t\$\(RESULTS\) (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert sorted(" ".join(recipes).split()) == NAMES
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_tables_are_those_of_the_data(pages: ModuleType, name: str) -> None:
     text = (pages.FOLDER / f"{name}.md").read_text()

@@ -68,6 +68,7 @@ BAD = {
     "unknown table": (("[input]", "[inputs]"), "unknown key 'inputs'"),
     "unknown top key": (("version = 1", "version = 1\nvendor = 1"), "unknown key 'vendor'"),
     "missing key": (("sum_bits = 16\n", ""), "'local': key 'sum_bits' is missing"),
+    "wide sum": (("sum_bits = 16\n", "sum_bits = 65\n"), "'local': key 'sum_bits' is 65, expected a whole number"),
     "missing table": (("[dram]", "[input.dram]"), "key 'dram' is missing"),
     "negative energy": (("pj = 7.4", "pj = -7.4"), "'main': key 'pj' is -7.4, expected a finite number from 0"),
     "nan": (("pj = 7.4", "pj = nan"), "'main': key 'pj' is nan, expected a finite number from 0"),
@@ -113,6 +114,7 @@ BAD_FLOATS = {
     "unknown key": (("pj = [0.4, 0.9]", "pj = [0.4, 0.9], law = 1"), "'float': 'add': unknown key 'law'"),
     "no table": (("add = { bits = [16, 32], pj = [0.4, 0.9] }\n", ""), "'float': key 'add' is missing (a table)"),
     "no sum": (("sum_bits = 16\n", ""), "'float': key 'sum_bits' is missing"),
+    "wide sum": (("sum_bits = 16\n", "sum_bits = 65\n"), "'float': key 'sum_bits' is 65, expected a whole number"),
     "look-up": (("lookup_pj = 0", "lookup_pj = -0"), "'codebook': key 'lookup_pj' is -0.8833, expected a finite"),
 }
 
@@ -126,6 +128,14 @@ def test_malformed_floats_are_refused(case: str) -> None:
         Platform.parse(text.replace(old, new), "own.toml")
     assert str(caught.value).startswith("own.toml: ")
     assert message in str(caught.value)
+
+
+def test_sums_of_64_bits_are_the_widest() -> None:
+    text = Platform.load("horowitz45").to_toml().replace("sum_bits = 16\n", "sum_bits = 64\n")
+    wide = Platform.parse(text.replace("sum_bits = 32\n", "sum_bits = 64\n"), "own.toml")
+    assert wide.local.sum_bits == 64
+    assert wide.small_floats is not None
+    assert wide.small_floats.sum_bits == 64
 
 
 def test_bytes_that_are_no_text_are_refused() -> None:

@@ -26,7 +26,6 @@ from picojoule.explore.trial import MOST_DEATHS
 FACTS = {"data": "digits", "recipe": "short"}
 POINTS = tuple(Point("lenet5", bits) for bits in (1, 2, 4, 8))
 RIGHT = Accuracy(9.0, 10)
-ATTRIBUTE = "INSERT INTO study_user_attributes (study_id, key, value_json) VALUES (1, 'picojoule', ?)"
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def test_without_the_package_it_says_what_to_install(name: str, monkeypatch: pyt
 
 
 def test_unknown_targets() -> None:
-    with pytest.raises(InputError, match=r"^target 'tflite' is not known; give one of c, onnx, program, qonnx$"):
+    with pytest.raises(InputError, match=rf"^target 'tflite' is not known; give one of {', '.join(exporters())}$"):
         exporter("tflite")
 
 

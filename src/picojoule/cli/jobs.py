@@ -160,7 +160,8 @@ def run(
     Exits with 3 where a floor was not reached.
     """
     about = given.about()
-    folder = out or free_folder(Path("runs") / folder_name(given.model, kind), {**about, **asked}, platform)
+    place = Path("runs") / folder_name(given.model, kind)
+    folder = free_folder(place, {**about, **asked}, platform) if out is None else own_folder(out, about)
     with screen.work(), screen.progress(quiet=json) as listener:
         listener(Progress("reading the model and the data"))
         loaded = options.load_data(given.data, given.mean, given.std, given.resize)
@@ -215,6 +216,24 @@ def free_folder(folder: Path, asked: Mapping[str, object], platform: str) -> Pat
         if settings.get("platform_toml") == text and all(settings.get(key) == value for key, value in asked.items()):
             return place
     raise AssertionError("unreachable: there is always a next number")
+
+
+def own_folder(folder: Path, about: Mapping[str, object]) -> Path:
+    """The folder that was asked for.
+
+    Raises:
+        InputError: it holds a finished run of another network or other data, which would be lost.
+    """
+    if (folder / "result.json").exists():
+        try:
+            settings = Result.load(folder).settings
+        except InputError:
+            return folder  # it cannot be read: nothing is lost
+        if any(settings.get(key) != about.get(key) for key in ("model", "data", "from")):
+            known = " on ".join(str(settings[key]) for key in ("model", "data") if settings.get(key))
+            what = known or "another network"
+            raise InputError(f"'{folder}' holds a run of {what}; give --out another folder, or remove that one")
+    return folder
 
 
 def _keeps(texts: list[str]) -> tuple[float, ...]:

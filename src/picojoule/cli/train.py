@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from picojoule.cli import options, screen
-from picojoule.cli.jobs import CacheGb, Confidence, Given, Jobs, finish, free_folder, run
+from picojoule.cli.jobs import CacheGb, Confidence, Given, Jobs, finish, free_folder, own_folder, run
 from picojoule.jobs.clustering.cluster import asked_of
 from picojoule.jobs.clustering.cluster import cluster as run_cluster
 from picojoule.jobs.progress import Progress
@@ -58,7 +58,8 @@ def train(
              "from": None if start is None else str(start), "mean": mean, "std": std, "resize": resize}  # fmt: skip
     taken = None if recipe is None else Recipe.load(recipe)
     formats = None if plan is None else Plan.load(plan)
-    folder = out or free_folder(Path("runs") / _name(model, start, bits, plan), about, platform)
+    place = Path("runs") / _name(model, start, bits, plan)
+    folder = free_folder(place, about, platform) if out is None else own_folder(out, about)
     with screen.work(), screen.progress(quiet=json) as listener:
         listener(Progress("reading the data"))
         loaded = options.load_data(data, mean, std, resize)

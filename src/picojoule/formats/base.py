@@ -29,7 +29,7 @@ class Format(abc.ABC):
     - idempotent: `quantize(quantize(x)) == quantize(x)`;
     - monotone: x <= y gives `quantize(x) <= quantize(y)`;
     - saturating: ±Inf and anything beyond the grid give its ends; NaN stays NaN; an empty tensor stays empty;
-    - scaling: `quantize(x * 2^e, e) == quantize(x) * 2^e`;
+    - scaling: `quantize(x * 2^e, e) == quantize(x) * 2^e`; without a range it is signed, on the unit scale;
     - pure: x is not changed, and `out`, where given, holds the result and is returned.
 
     Of a scaled grid count the members that x's type holds: those of `bf16` times 2^96 go beyond float32.

@@ -60,8 +60,8 @@ def made(
 
 
 def check(case: nets.Case, seed: int = 0) -> Program:
-    """Hold a case's program to the network in float64, and one sample to rational numbers."""
-    program = lower(*case)
+    """Hold a case's program, as its file has it, to the network in float64, and one sample to rational numbers."""
+    program = Program.from_bytes(lower(*case).to_bytes(), "the program")
     x = hard(program, seed=seed)
     found = outputs(program, x)
     assert differing(case.exact(x), found, program.output_type) == 0

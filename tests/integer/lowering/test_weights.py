@@ -58,6 +58,12 @@ class Book(Format):
         return self.numbers[0], self.numbers[-1]
 
 
+def test_one_bit_of_fixed_point_is_minus_one_or_nothing() -> None:
+    found, _ = stored("fixed1", weights_of(2, 10))
+    assert set(found.values.flatten().tolist()) == {-1, 0}
+    assert (found.bits, found.form, found.coding) == (1, "signed", None)
+
+
 @pytest.mark.parametrize("exponents", [(0,), (-3,), (2, 0, -5, 1, -1, 0)])
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(

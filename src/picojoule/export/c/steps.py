@@ -34,6 +34,11 @@ class Value:
         """The sample's dimensions from the slowest on: channels last."""
         return (*range(1, len(self.type.shape)), 0) if self.type.shape else ()
 
+    @property
+    def channels(self) -> int:
+        """How many lie next to each other at a position."""
+        return self.type.shape[0] if self.type.shape else 1
+
     @cached_property
     def strides(self) -> tuple[int, ...]:
         """For each of the sample's dimensions, how many elements lie between neighbours."""

@@ -51,7 +51,7 @@ def _keeps_order(rounding: Operation, constants: Mapping[str, Constant]) -> bool
     if rounding.kind != "table":
         return True
     codes, steps = constants[f"{rounding.name}.codes"].values, rounding.args["steps"]
-    alike = len(rounding.args["rows"]) == 1 or rounding.args["axis"] == 0
+    alike = rounding.args["axis"] == 0
     return alike and all(bool((row.diff() >= 0).all()) for row in codes.split([each + 1 for each in steps]))
 
 

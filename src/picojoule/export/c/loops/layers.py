@@ -8,7 +8,6 @@ import torch
 from picojoule.errors import InputError
 from picojoule.export.c.loops.coded import arrays_of, decoded, looked_up
 from picojoule.export.c.loops.loop import Facts, Loop, offset_of, operation_of, strides_of
-from picojoule.export.c.loops.moves import _channels
 from picojoule.export.c.loops.weights import GROUP, Codes, channels_last, grouped, signs
 from picojoule.export.c.loops.windows import LINE, geometry_of, is_plain, windows_of
 from picojoule.export.c.steps import Schedule, Step
@@ -126,7 +125,7 @@ def _rows(schedule: Schedule, step: Step) -> Loop:
         "loops": [{"dim": dim, "size": read.type.shape[dim]} for dim in dims],
         "offset": offset_of(read.strides, {**{dim: f"i{dim}" for dim in dims}, len(dims): "k"}),
         "to": offset_of(strides_of(schedule, own), {**{dim: f"i{dim}" for dim in dims}, len(dims): "r"}),
-        "channels": _channels(own),
+        "channels": own.channels,
     }  # fmt: skip
     constant = schedule.program.constants[f"{operation.name}.weights"]
     packed, buffer = _packed(constant, rows), 4 * rows.shape[1]

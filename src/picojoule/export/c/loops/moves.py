@@ -22,7 +22,7 @@ def sum_over(schedule: Schedule, step: Step) -> Loop:
         "inner": [{"dim": dim, "size": read.type.shape[dim]} for dim in over],
         "offset": offset_of(read.strides, names),
         "to": offset_of(strides_of(schedule, own), {at: f"i{at}" for at in made}),
-        "channel": "i0" if 0 in made else "0", "input": read.storage.name, "channels": _channels(own),
+        "channel": "i0" if 0 in made else "0", "input": read.storage.name, "channels": own.channels,
     }  # fmt: skip
     return Loop("sum", facts)
 
@@ -44,11 +44,7 @@ def copy(schedule: Schedule, step: Step, place: Place) -> Loop:
             "loops": [{"dim": dim, "size": sizes[dim]} for dim in own.order], "to": to, "offset": offset,
             "condition": condition, "input": read.storage.name, "name": f"in{at}", "channel": channel,
         })  # fmt: skip
-    return Loop("copy", {"parts": parts, "channels": _channels(own)})
-
-
-def _channels(value: Value) -> int:
-    return value.type.shape[0] if value.type.shape else 1
+    return Loop("copy", {"parts": parts, "channels": own.channels})
 
 
 def _names(value: Value) -> dict[int, str]:
