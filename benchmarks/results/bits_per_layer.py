@@ -177,4 +177,4 @@ def row(found: pages.Found) -> tuple[str, str, str]:
 
     theirs = ", ".join(f"{weights}/{inputs}" for weights, inputs, *_ in PUBLISHED.values())
     ours = f"greedy {two('greedy')}; descent {two('descent')}"
-    return "bits of weights/inputs at 99 %, LeNet-5's first two layers", theirs, ours
+    return "bits of weights/inputs at 99 %, LeNet-5's first two layers", f"{theirs} (recalled)", ours

@@ -65,6 +65,7 @@ def tables(found: pages.Found) -> Mapping[str, str]:
     for name, study in found["sets"].items():
         made[f"{name} levels"] = _levels(study, "moons2017")
         made[f"{name} ratios"] = _ratios(study)
+        made[f"{name} unseen"] = _unseen(study)
     return made
 
 
@@ -107,6 +108,31 @@ def _ratios(study: pages.Found) -> str:
             cells.append(f"{median(ratios):.2f}x ({span})" if ratios else "not reached")
         rows.append((f"`{platform}`", *cells))
     return pages.table(("8 bits take, median (least to most, at how many accuracies)", *map(_bits, fewer)), rows)
+
+
+def _unseen(study: pages.Found) -> str:
+    """The ratios with both the levels and the choice by the accuracies of the report split."""
+    rows = []
+    for platform in study["levels"]:
+        front: list[pages.Found] = []
+        for each in sorted(_of(study, 8), key=lambda each: (each["energy_pj"][platform], -each["report"])):
+            if not front or each["report"] > front[-1]["report"]:
+                front.append(each)
+        cells = []
+        for bits in (2, 4):
+            ratios = []
+            for level in front:
+                enough = [e["energy_pj"][platform] for e in _of(study, bits) if e["report"] >= level["report"]]
+                if enough:
+                    ratios.append(level["energy_pj"][platform] / min(enough))
+            span = f" ({min(ratios):.2f}-{max(ratios):.2f}, {len(ratios)} of {len(front)})" if ratios else ""
+            cells.append(f"{median(ratios):.2f}x{span}" if ratios else "not reached")
+        rows.append((f"`{platform}`", *cells))
+    return pages.table(("8 bits take, by the split that chose nothing", "2 bits", "4 bits"), rows)
+
+
+def _of(study: pages.Found, bits: int) -> list[pages.Found]:
+    return [each for each in study["networks"] if each["bits"] == bits]
 
 
 def figure(found: pages.Found) -> Figure:

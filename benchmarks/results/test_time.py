@@ -33,16 +33,16 @@ def measure(sources: Sources, runs: Path) -> pages.Found:
             scaled = dict(points(searched(sources, runs, network, strategy, "envision")))
             result = searched(sources, runs, network, strategy)
             for keep, point in points(result):
+                other = scaled.get(keep)
                 found.append(
                     {"network": network, "strategy": strategy, "keep": keep, "kept": relative(result, point)}
-                    | {"times": _times(result, point.plan, point, scaled.get(keep))}
+                    | {"kept scaled": None if other is None else relative(result, other)}
+                    | {"times": _times(result, point, other)}
                 )
     return {"points": found}
 
 
-def _times(
-    result: pj.Result, plan: pj.Plan, point: pj.OperatingPoint, scaled: pj.OperatingPoint | None
-) -> dict[str, float | None]:
+def _times(result: pj.Result, point: pj.OperatingPoint, scaled: pj.OperatingPoint | None) -> dict[str, float | None]:
     """How many times less than dense 16 bits a plan takes, by each way to count."""
     sixteen = result.baselines["fixed16"].plan
     generic, envision = Platform.load("moons2017"), Platform.load("envision")
@@ -74,18 +74,20 @@ def carried_on(envision: Platform) -> Platform:
 
 
 def tables(found: pages.Found) -> Mapping[str, str]:
-    head = ("keep", "strategy", "kept on unseen images", *WAYS.values())
+    head = ("keep", "strategy", "kept unseen", WAYS["bits"], WAYS["zeros"], WAYS["carried on"],
+            "kept unseen, `envision`", WAYS["voltage"], WAYS["voltage and zeros"])  # fmt: skip
     return {
-        network: pages.table(
-            head,
-            [
-                (f"{each['keep']:g}", each["strategy"], f"{each['kept']:.4f}", *map(_shown, each["times"].values()))
-                for each in found["points"]
-                if each["network"] == network
-            ],
-        )
+        network: pages.table(head, [_row(each) for each in found["points"] if each["network"] == network])
         for network in NETWORKS
     }
+
+
+def _row(each: pages.Found) -> tuple[str, ...]:
+    """The plan of `moons2017` by three ways to count, then that of `envision` by two."""
+    generic, scaled = (tuple(_shown(each["times"][way]) for way in ways)
+                       for ways in (("bits", "zeros", "carried on"), ("voltage", "voltage and zeros")))  # fmt: skip
+    kept = "–" if each["kept scaled"] is None else f"{each['kept scaled']:.4f}"
+    return f"{each['keep']:g}", each["strategy"], f"{each['kept']:.4f}", *generic, kept, *scaled
 
 
 def _shown(times: float | None) -> str:
