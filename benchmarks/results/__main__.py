@@ -16,6 +16,8 @@ from pathlib import Path
 import pages
 from sources import Sources
 
+from picojoule.errors import PicojouleError
+
 RUNS = pages.ROOT / "runs/results"
 
 
@@ -30,10 +32,13 @@ def main() -> None:
         sys.exit(f"no result '{unknown[0]}'; choose among {', '.join(pages.NAMES)}")
     if not asked.draw and (asked.data is None or not asked.names):
         sys.exit("give the names of results and --data DIR, or --draw")
-    for name in asked.names or pages.NAMES:
-        if not asked.draw:
-            pages.keep(name, pages.result(name).measure(Sources(asked.data), RUNS / name))
-        pages.draw(name)
+    try:
+        for name in asked.names or pages.NAMES:
+            if not asked.draw:
+                pages.keep(name, pages.result(name).measure(Sources(asked.data), RUNS / name))
+            pages.draw(name)
+    except PicojouleError as error:  # of the data or the checkpoints, most likely
+        sys.exit(f"{name}: {error}")
     pages.draw_front()
 
 

@@ -115,7 +115,8 @@ class Result:
         if point.keep is not None and not self.floor(point.keep).holds(flawless):
             return (
                 f"keep {point.label} cannot be shown at confidence {self.confidence} on {reference.total} samples, "
-                "whatever the plan; give more of them, or a confidence of 'point'"
+                "even by a plan that is right wherever the float network is; "
+                "give more of them, or a confidence of 'point'"
             )
         kept = Fraction(point.search.correct) / Fraction(reference.correct) if reference.correct else 0
         nearest = math.floor(10_000 * kept) / 10_000  # so that it holds when it is asked for
