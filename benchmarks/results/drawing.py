@@ -18,9 +18,9 @@ plt.rcParams.update(
 )  # fmt: skip
 
 
-def axes(panels: int, across: str, up: str, height: float = 3.6) -> list[Axes]:
+def axes(panels: int, across: str, up: str, height: float = 3.6, width: float = 4.8) -> list[Axes]:
     """So many panels side by side, with light lines and the names of their axes."""
-    _, drawn = plt.subplots(1, panels, figsize=(4.8 * panels, height), squeeze=False, layout="constrained")
+    _, drawn = plt.subplots(1, panels, figsize=(width * panels, height), squeeze=False, layout="constrained")
     for each in drawn[0]:
         each.grid(True, which="major", lw=0.3)
         each.set_axisbelow(True)

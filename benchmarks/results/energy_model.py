@@ -147,14 +147,15 @@ def _agreement(found: pages.Found) -> str:
 
 
 def figure(found: pages.Found) -> Figure:
-    drawn = axes(len(PARTS), "published, 10^9 MACs", "here")
+    drawn = axes(len(PARTS), "published, 10^9 MACs", "here", width=3.3)
     for index, (panel, part) in enumerate(zip(drawn, PARTS, strict=True)):
         pairs = [(PUBLISHED[layer][index], parts[index], layer) for layer, parts in found["alexnet"].items()]
         most = max(max(pair[:2]) for pair in pairs) * 1.1
         panel.plot([0, most], [0, most], c="#94a3b8", lw=0.8)
-        for theirs, ours, layer in pairs:
+        for count, (theirs, ours, layer) in enumerate(pairs):
             panel.plot(theirs, ours, "o", c=COLOURS[0], ms=5)
-            panel.annotate(layer, (theirs, ours), textcoords="offset points", xytext=(5, -8), fontsize=7)
+            place, side = ((4, -9), "left") if count % 2 else ((-4, 5), "right")  # apart from its neighbours'
+            panel.annotate(layer, (theirs, ours), textcoords="offset points", xytext=place, ha=side, fontsize=8)
         panel.set_title(part)
     return drawn[0].figure  # type: ignore[no-any-return]
 
